@@ -1,0 +1,355 @@
+"""Trains the face detector and exports it for 640x384 and 320x192 frames.
+
+    python detector.py --data DATA --work WORK --steps 9000 [--rendered FOLDER] [--resume]
+
+DATA holds `faces/` (WIDER FACE and LFW parts) and `models/yunet_n_dynamic.onnx`, the teacher.
+Every training frame is cut and pasted from pictures; the teacher looks at the clean frame, the
+network at the same frame in bad light, and the network learns the teacher's grids cell by cell.
+Annotated faces that the teacher misses are added, and rendered pictures bring their own truth.
+A checkpoint in WORK every few hundred steps makes a run resumable; `--steps 0` only measures and
+exports. The same seed draws the same frames.
+"""
+
+import argparse
+import copy
+import math
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from augment import photometric, warp
+from detections import landmark_error, overlap, decode, recall_by_size, detect, letterbox
+from export import MEAN, SCALE, export
+from faces_data import read_identities, read_rendered, read_wider
+from networks import STRIDES, Detector
+from yunet import YuNet
+
+SIDE = 384
+SIZE_LIMITS = {8: 42, 16: 105, 32: 1e9}  # where the teacher's strides hand over, by face size
+MISSED_SCORE = 0.8
+FLIPPED = [1, 0, 2, 4, 3]
+
+
+def level_of(size):
+    return next(i for i, s in enumerate(STRIDES) if size < SIZE_LIMITS[s])
+
+
+class Frames:
+    """Draws training frames with their target grids."""
+
+    def __init__(self, wider, portraits, scenes, shoppers, teacher, rendered_share):
+        self.wider, self.portraits = wider, portraits
+        self.scenes, self.shoppers = scenes, shoppers
+        self.teacher = teacher
+        self.rendered_share = rendered_share if scenes or shoppers else 0.0
+
+    def draw_picture(self, rng):
+        if rng.random() < self.rendered_share:
+            pool = self.scenes if self.scenes and (not self.shoppers or rng.random() < 0.7) else self.shoppers
+        else:
+            pool = self.wider if rng.random() < 0.72 else self.portraits
+        return pool[int(rng.integers(len(pool)))]
+
+    def place(self, picture, rng, width, height):
+        """One picture scaled, moved and mirrored into a tile; its boxes and landmarks there."""
+        rgb = picture.decode()
+        h, w = rgb.shape[:2]
+        focus, face = np.array([w / 2, h / 2]), None
+        if len(picture.boxes):
+            if rng.random() < 0.8:
+                x, y, fw, fh = picture.boxes[int(rng.integers(len(picture.boxes)))]
+                focus, face = np.array([x + fw / 2, y + fh / 2]), math.sqrt(max(fw * fh, 1))
+        elif picture.identity:
+            face = 0.5 * w  # a portrait: the middle half is the face
+        if face is not None and rng.random() < 0.75:
+            largest = min(320, 1.1 * min(width, height))
+            scale = math.exp(rng.uniform(math.log(13), math.log(largest))) / face
+            scale = min(scale, 3.5 if picture.identity else 2.5)
+        else:
+            scale = math.exp(rng.uniform(math.log(0.4), math.log(1.6)))
+        scale = max(scale, 8 / min(h, w))
+        angle = rng.normal(0, 0.12) if rng.random() < 0.4 else 0.0
+        flip = rng.random() < 0.5
+        a = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]) * scale
+        if flip:
+            a[:, 0] *= -1
+        target = np.array([rng.uniform(0.15, 0.85) * width, rng.uniform(0.15, 0.85) * height])
+        # A picture that could cover the tile should: shift it over the worst gap.
+        matrix = np.concatenate([a, (target - a @ focus)[:, None]], axis=1)
+        corners = np.array([[0, 0], [w, 0], [0, h], [w, h]]) @ a.T + matrix[:, 2]
+        low, high = corners.min(0), corners.max(0)
+        for k, side in ((0, width), (1, height)):
+            if high[k] - low[k] >= side:
+                matrix[k, 2] += min(0, -low[k]) + max(0, side - high[k])
+        border = None
+        if picture.complete or rng.random() < 0.7:
+            border = tuple(int(v) for v in rng.integers(0, 256, 3)) if rng.random() < 0.6 else (0, 0, 0)
+        tile = warp(rgb, matrix, (width, height), border)
+
+        boxes, landmarks = picture.boxes, picture.landmarks
+        if len(boxes):
+            centre = (boxes[:, :2] + boxes[:, 2:] / 2) @ a.T + matrix[:, 2]
+            size = boxes[:, 2:] * scale
+            boxes = np.concatenate([centre - size / 2, size], axis=1)
+            landmarks = landmarks @ a.T + matrix[:, 2]
+            if flip:
+                landmarks = landmarks[:, FLIPPED]
+        return tile, boxes, landmarks
+
+    def draw(self, rng):
+        frame = np.empty((SIDE, SIDE, 3), np.uint8)
+        style = rng.random()
+        if style < 0.45:
+            cuts_x, cuts_y = [0, SIDE], [0, SIDE]
+        elif style < 0.85:
+            cuts_x, cuts_y = ([0, int(rng.integers(96, SIDE - 96)), SIDE] for _ in range(2))
+        else:
+            cuts_x, cuts_y = [0, 128, 256, SIDE], [0, 128, 256, SIDE]
+        known, exact_tiles = [], []
+        for y0, y1 in zip(cuts_y, cuts_y[1:]):
+            for x0, x1 in zip(cuts_x, cuts_x[1:]):
+                picture = self.draw_picture(rng)
+                tile, boxes, landmarks = self.place(picture, rng, x1 - x0, y1 - y0)
+                frame[y0:y1, x0:x1] = tile
+                if picture.complete:
+                    exact_tiles.append((x0, y0, x1, y1))
+                for box, points in zip(boxes, landmarks):
+                    low = np.maximum(box[:2], 0)
+                    high = np.minimum(box[:2] + box[2:], [x1 - x0, y1 - y0])
+                    visible = np.prod(np.clip(high - low, 0, None)) / max(np.prod(box[2:]), 1e-6)
+                    shift = np.array([x0, y0])
+                    known.append((np.concatenate([box[:2] + shift, box[2:]]), points + shift,
+                                  visible, picture.complete))
+        targets, weights = self.targets(frame, known, exact_tiles)
+        return photometric(frame, rng), targets, weights
+
+    def targets(self, frame, known, exact_tiles):
+        """Teacher's grids, mended where the truth is known; and a weight per cell for the score."""
+        grids = [g.astype(np.float32) for g in self.teacher.grids(frame)]
+        weights = [np.ones(g.shape[1:], np.float32) for g in grids]
+        point_weights = [np.ones(g.shape[1:], np.float32) for g in grids]
+        for g, s in zip(grids, STRIDES):
+            for x0, y0, x1, y1 in exact_tiles:
+                g[0, math.ceil(y0 / s - 0.5) : math.ceil(y1 / s - 0.5),
+                  math.ceil(x0 / s - 0.5) : math.ceil(x1 / s - 0.5)] = 0
+        scores, boxes, _ = decode(grids, 0.45)
+        for box, points, visible, exact in known:
+            size = math.sqrt(box[2] * box[3])
+            centre = box[:2] + box[2:] / 2
+            if visible < 0.05:
+                continue
+            if not exact and len(boxes) and (overlap(box[None], boxes)[0] > 0.4).any():
+                continue
+            if visible < 0.6 or size < (10 if exact else 13):
+                for w, s in zip(weights, STRIDES):  # neither a face nor background
+                    x0, y0 = np.maximum(np.floor(box[:2] / s).astype(int), 0)
+                    x1, y1 = np.ceil((box[:2] + box[2:]) / s).astype(int)
+                    w[y0:y1, x0:x1] = 0
+                continue
+            level = level_of(size)
+            g, s = grids[level], STRIDES[level]
+            reach = max(0.17 * size / s, 0.5)
+            rows = range(max(0, math.floor(centre[1] / s - reach + 0.5)), min(g.shape[1], math.floor(centre[1] / s + reach + 0.5) + 1))
+            columns = range(max(0, math.floor(centre[0] / s - reach + 0.5)), min(g.shape[2], math.floor(centre[0] / s + reach + 0.5) + 1))
+            score = 0.9 if exact else MISSED_SCORE
+            for r in rows:
+                for c in columns:
+                    if max(abs(c - centre[0] / s), abs(r - centre[1] / s)) > reach:
+                        continue
+                    g[0, r, c] = score
+                    g[1:5, r, c] = (centre[0] / s - c, centre[1] / s - r, math.log(box[2] / s), math.log(box[3] / s))
+                    weights[level][r, c] = 1
+                    if np.isnan(points).any():
+                        point_weights[level][r, c] = 0
+                    else:
+                        g[5:, r, c] = (points / s - np.array([c, r])).reshape(-1)
+        return grids, [np.stack(w) for w in zip(weights, point_weights)]
+
+
+def loss_of(outputs, targets, weights):
+    """Quality focal loss for the score; distances over the face's size for boxes and landmarks."""
+    score_loss = box_loss = point_loss = 0.0
+    mass = point_mass = 0.0
+    for out, target, weight in zip(outputs, targets, weights):
+        out = out.float()
+        logit, truth = out[:, 0], target[:, 0]
+        probability = logit.sigmoid()
+        focal = (truth - probability).abs().pow(2)
+        bce = F.binary_cross_entropy_with_logits(logit, truth, reduction="none")
+        score_loss = score_loss + (focal * bce * weight[:, 0]).sum()
+
+        at = truth > 0.25
+        if at.any():
+            w = truth[at] * weight[:, 0][at]
+            o, t = out.permute(0, 2, 3, 1)[at], target.permute(0, 2, 3, 1)[at]
+            size = t[:, 3:5].exp()
+            scale = size.prod(1).sqrt()[:, None]
+            box = ((o[:, 1:3] - t[:, 1:3]) / size).abs().sum(1) + 0.7 * (o[:, 3:5] - t[:, 3:5]).abs().sum(1)
+            box_loss = box_loss + (w * box).sum()
+            pw = w * weight[:, 1][at]
+            point_loss = point_loss + (pw * ((o[:, 5:] - t[:, 5:]) / scale).abs().mean(1)).sum()
+            mass = mass + w.sum()
+            point_mass = point_mass + pw.sum()
+    mass = torch.as_tensor(mass).clamp(min=1.0)
+    point_mass = torch.as_tensor(point_mass).clamp(min=1.0)
+    return score_loss / mass, box_loss / mass, point_loss / point_mass
+
+
+def grids_of(network):
+    """A function from an RGB frame to decoded-ready numpy grids, for measuring."""
+    network = copy.deepcopy(network).eval().to(memory_format=torch.channels_last)
+
+    def run(frame):
+        x = (torch.from_numpy(frame).permute(2, 0, 1)[None].float() - MEAN) * SCALE
+        with torch.no_grad():
+            outputs = [o[0].float() for o in network(x.contiguous(memory_format=torch.channels_last))]
+        for o in outputs:
+            o[0] = o[0].sigmoid()
+        return [o.numpy() for o in outputs]
+
+    return run
+
+
+def measure(network, wider_val, portraits, scenes, teacher):
+    run = grids_of(network)
+    figures = {"WIDER FACE val part, 640x384": recall_by_size(wider_val, run)}
+    figures["landmark error against YuNet, WIDER FACE val part"] = round(landmark_error(wider_val, run, teacher.grids), 4)
+    if portraits:
+        found = sum(len(detect(run(letterbox(p.decode(), 192, 192)[0]))[0]) > 0 for p in portraits)
+        figures["LFW held-out people: a face found"] = f"{found} of {len(portraits)}"
+        figures["landmark error against YuNet, LFW held-out people"] = round(
+            landmark_error(portraits[:300], run, teacher.grids, 192, 192), 4)
+    if scenes:
+        figures["rendered scenes held out"] = recall_by_size(scenes, run)
+    return figures
+
+
+def export_both(network, folder, figures, version, rendered):
+    training = {
+        "teacher": "YuNet n (ShiqiYu/libfacedetection.train, Apache-2.0)",
+        "data": [
+            {"name": "WIDER FACE, 1,239 pictures of the train part, 690 with annotations", "terms": "research only"},
+            {"name": "LFW deep-funneled, people whose name's SHA-256 is not divisible by 5", "terms": "research only"},
+        ] + ([{"name": "rendered shoppers and scenes", "terms": "this project's own"}] if rendered else []),
+        "note": "The photographs are for research only as their sources state, and weights learnt "
+                "from them are offered in that spirit. For commercial use put in a licensed model: "
+                "drop its file and a card of this form into models/.",
+    }
+    for stem, shape in (("detector-640", (1, 3, 384, 640)), ("detector-320", (1, 3, 192, 320))):
+        export(network, folder, stem, shape, ["s8", "s16", "s32"], {
+            "name": "shopguide-detector", "version": version, "task": "detect",
+            "output": {"decoding": "grid", "names": ["s8", "s16", "s32"], "strides": list(STRIDES)},
+            "threshold": {"score": 0.5, "nms": 0.3}, "figures": figures, "training": training})
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True, help="checkpoints")
+    parser.add_argument("--rendered", type=Path, help="folder written by `shopguide demo --export-faces`")
+    parser.add_argument("--rendered-share", type=float, default=0.3)
+    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent.parent)
+    parser.add_argument("--steps", type=int, default=9000)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--rate", type=float, default=3e-3)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--every", type=int, default=500, help="steps between checkpoints")
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--restart-schedule", action="store_true", help="with --resume: keep the weights only")
+    parser.add_argument("--no-export", action="store_true")
+    parser.add_argument("--card-version", default="1")
+    arguments = parser.parse_args()
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+    torch.manual_seed(arguments.seed)
+    faces = arguments.data / "faces"
+    teacher = YuNet(arguments.data / "models" / "yunet_n_dynamic.onnx")
+    wider_val = read_wider(faces / "wider-val-dev.zip")
+    held = read_identities(faces / "lfw-dev.zip", "held-out")[:1000]
+    scenes = shoppers = held_scenes = []
+    if arguments.rendered:
+        scenes = read_rendered(arguments.rendered, "train", True)
+        shoppers = read_rendered(arguments.rendered, "train", False)
+        held_scenes = read_rendered(arguments.rendered, "held-out", True)
+    frames = Frames(read_wider(faces / "wider-train.zip"), read_identities(faces / "lfw-dev.zip", "train"),
+                    scenes, shoppers, teacher, arguments.rendered_share)
+
+    network = Detector().to(memory_format=torch.channels_last)
+    average = copy.deepcopy(network)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=arguments.rate, weight_decay=0.01)
+    start = 0
+    checkpoint = arguments.work / "detector.pt"
+    if arguments.resume and checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        average.load_state_dict(state["average"])
+        network.load_state_dict(state["average" if arguments.restart_schedule else "network"])
+        if not arguments.restart_schedule:
+            optimiser.load_state_dict(state["optimiser"])
+            start = state["step"]
+
+    def save(step):
+        arguments.work.mkdir(parents=True, exist_ok=True)
+        torch.save({"network": network.state_dict(), "average": average.state_dict(),
+                    "optimiser": optimiser.state_dict(), "step": step}, checkpoint.with_suffix(".new"))
+        checkpoint.with_suffix(".new").replace(checkpoint)
+
+    def finish():
+        figures = measure(average, wider_val, held, held_scenes, teacher)
+        print(figures, flush=True)
+        if not arguments.no_export:
+            export_both(average, arguments.out, figures, arguments.card_version, bool(arguments.rendered))
+
+    network.train()
+    began, sums, draws = time.time(), np.zeros(3), 0.0
+    for step in range(start, arguments.steps):
+        mark = time.time()
+        rng = np.random.default_rng([arguments.seed, step])
+        cv2.setRNGSeed(int(rng.integers(1 << 31)))
+        batch = [frames.draw(rng) for _ in range(arguments.batch)]
+        images = torch.from_numpy(np.stack([b[0] for b in batch])).permute(0, 3, 1, 2).float()
+        images = ((images - MEAN) * SCALE).contiguous(memory_format=torch.channels_last)
+        targets = [torch.from_numpy(np.stack(level)) for level in zip(*[b[1] for b in batch])]
+        weights = [torch.from_numpy(np.stack(level)) for level in zip(*[b[2] for b in batch])]
+        draws += time.time() - mark
+
+        warmup = min(1.0, (step + 1) / 200)
+        rate = arguments.rate * warmup * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / arguments.steps)))
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        with torch.autocast("cpu", torch.bfloat16):
+            outputs = network(images)
+        parts = loss_of(outputs, targets, weights)
+        loss = parts[0] + 1.0 * parts[1] + 4.0 * parts[2]
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimiser.step()
+        keep = min(0.998, (step + 1) / (step + 10))
+        with torch.no_grad():
+            for a, b in zip(average.state_dict().values(), network.state_dict().values()):
+                if a.dtype.is_floating_point:
+                    a.lerp_(b, 1 - keep)
+                else:
+                    a.copy_(b)
+        sums += [float(p.detach()) for p in parts]
+        if (step + 1) % 50 == 0:
+            spent = time.time() - began
+            print(f"step {step + 1} rate {rate:.5f} score {sums[0] / 50:.3f} box {sums[1] / 50:.3f} "
+                  f"points {sums[2] / 50:.4f} {spent:.0f}s (drawing {draws:.0f}s)", flush=True)
+            sums[:] = 0
+        if (step + 1) % arguments.every == 0:
+            save(step + 1)
+            if (step + 1) % (4 * arguments.every) == 0:
+                finish()
+    if start < arguments.steps:
+        save(arguments.steps)
+    finish()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""Readers of the training pictures: zip archives of photographs and folders of rendered shoppers.
+
+Pictures stay compressed in memory and are decoded when drawn, so a whole data set fits beside the
+training process. Nothing here writes anything.
+"""
+
+import json
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from split import held_out
+
+
+@dataclass
+class Picture:
+    """One encoded picture and what is known of the faces in it.
+
+    `boxes` is Nx4 (x, y, w, h), `landmarks` Nx5x2 with NaN where unknown. `complete` says that
+    every face of the picture is in `boxes` with exact landmarks, so that no teacher is needed.
+    """
+
+    name: str
+    encoded: bytes
+    boxes: np.ndarray = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+    landmarks: np.ndarray = field(default_factory=lambda: np.zeros((0, 5, 2), np.float32))
+    complete: bool = False
+    identity: str = ""
+
+    def decode(self):
+        image = cv2.imdecode(np.frombuffer(self.encoded, np.uint8), cv2.IMREAD_COLOR)
+        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def read_wider(path):
+    """WIDER FACE pictures; boxes marked invalid are left out."""
+    pictures = []
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        known = json.loads(archive.read(next(n for n in names if n.endswith("gt.json"))))["boxes"]
+        for name in names:
+            if not name.endswith(".jpg"):
+                continue
+            base = name.rsplit("/", 1)[-1]
+            rows = [r[:4] for r in known.get(base, []) if not (len(r) > 7 and r[7])]
+            boxes = np.array(rows, np.float32).reshape(-1, 4)
+            unknown = np.full((len(boxes), 5, 2), np.nan, np.float32)
+            pictures.append(Picture(base, archive.read(name), boxes, unknown))
+    return pictures
+
+
+def read_identities(path, part):
+    """`<identity>/<image>.jpg` in a zip; part is "train", "held-out" or "all"."""
+    pictures = []
+    with zipfile.ZipFile(path) as archive:
+        for name in sorted(archive.namelist()):
+            if not name.endswith(".jpg"):
+                continue
+            identity = name.split("/")[-2]
+            if part == "all" or held_out(identity) == (part == "held-out"):
+                pictures.append(Picture(name, archive.read(name), identity=identity))
+    return pictures
+
+
+def read_rendered(folder, part, scenes):
+    """Rendered shoppers with exact boxes and landmarks: whole scenes, or single faces."""
+    folder = Path(folder)
+    pictures = []
+    for name, faces in sorted(json.loads((folder / "gt.json").read_text()).items()):
+        is_scene = name.startswith("scenes/")
+        if is_scene != scenes:
+            continue
+        identity = "" if is_scene else name.split("/")[0]
+        if not is_scene and part != "all" and held_out(identity) != (part == "held-out"):
+            continue
+        if is_scene and part != "all" and held_out(name) != (part == "held-out"):
+            continue
+        boxes = np.array([f["bbox"] for f in faces], np.float32).reshape(-1, 4)
+        landmarks = np.array([f["landmarks"] for f in faces], np.float32).reshape(-1, 5, 2)
+        pictures.append(Picture(name, (folder / name).read_bytes(), boxes, landmarks, True, identity))
+    return pictures

@@ -1,0 +1,95 @@
+"""The two networks, shaped for an inference engine that runs dense 3x3 convolutions best.
+
+Both are plain convolution + ReLU (+ Add): no depthwise convolution, no pooling, no strided 1x1
+shortcut, no padding node. BatchNorm is folded into the convolutions when a network is exported
+(`export.py`). Channels are multiples of 16 because the matrix kernels work on tiles of 16 rows.
+"""
+
+import torch
+from torch import nn
+
+STRIDES = (8, 16, 32)
+# Anchor points per cell are one; 1 face logit + 4 box values + 5 landmarks.
+OUTPUTS_PER_CELL = 15
+
+
+def conv(inputs, outputs, kernel=3, stride=1, relu=True):
+    """A convolution with symmetric padding, BatchNorm and (usually) ReLU."""
+    layers = [
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+    ]
+    if relu:
+        layers.append(nn.ReLU(inplace=True))
+    return nn.Sequential(*layers)
+
+
+class Residual(nn.Module):
+    """relu(x + f(x)) with `depth` 3x3 convolutions in f; the size never changes."""
+
+    def __init__(self, channels, depth=2):
+        super().__init__()
+        self.body = nn.Sequential(
+            *[conv(channels, channels, relu=i + 1 < depth) for i in range(depth)]
+        )
+
+    def forward(self, x):
+        return torch.relu(x + self.body(x))
+
+
+class Detector(nn.Module):
+    """Single-stage, anchor-free face detector with five landmarks at strides 8, 16 and 32.
+
+    The face channel is a logit. Context flows down from the coarse grids through transposed
+    convolutions of kernel 2 and stride 2 (a matrix product without overlaps).
+    """
+
+    def __init__(self, channels=(16, 32, 48, 64)):
+        super().__init__()
+        c4, c8, c16, c32 = channels
+        self.stem = conv(3, c4, kernel=5, stride=4)
+        self.stage8 = nn.Sequential(conv(c4, c8, stride=2), Residual(c8, depth=1))
+        self.stage16 = nn.Sequential(conv(c8, c16, stride=2), Residual(c16, depth=1))
+        self.stage32 = nn.Sequential(conv(c16, c32, stride=2), Residual(c32, depth=1))
+        self.down32 = nn.ConvTranspose2d(c32, c16, 2, 2)
+        self.down16 = nn.ConvTranspose2d(c16, c8, 2, 2)
+        self.mix16 = conv(c16, c16)
+        self.head8 = nn.Conv2d(c8, OUTPUTS_PER_CELL, 3, 1, 1)
+        self.head16 = nn.Conv2d(c16, OUTPUTS_PER_CELL, 3, 1, 1)
+        self.head32 = nn.Conv2d(c32, OUTPUTS_PER_CELL, 3, 1, 1)
+        for head in (self.head8, self.head16, self.head32):
+            nn.init.normal_(head.weight, std=0.01)
+            nn.init.zeros_(head.bias)
+            with torch.no_grad():
+                head.bias[0] = -4.6  # a face in one cell of a hundred, to begin with
+
+    def forward(self, x):
+        f8 = self.stage8(self.stem(x))
+        f16 = self.stage16(f8)
+        f32 = self.stage32(f16)
+        f16 = self.mix16(torch.relu(f16 + self.down32(f32)))
+        f8 = torch.relu(f8 + self.down16(f16))
+        return self.head8(f8), self.head16(f16), self.head32(f32)
+
+
+class Embedder(nn.Module):
+    """Dense residual network from an aligned 112x112 crop to a 128-value face embedding."""
+
+    def __init__(self, channels=(32, 48, 96, 160), blocks=(1, 2, 2), dimensions=128):
+        super().__init__()
+        stem, *stages = channels
+        layers = [conv(3, stem, stride=2)]
+        previous = stem
+        for width, count in zip(stages, blocks):
+            layers.append(conv(previous, width, stride=2))
+            layers.extend(Residual(width) for _ in range(count))
+            previous = width
+        layers.append(conv(previous, previous, stride=2))
+        self.features = nn.Sequential(*layers)
+        # 112 / 2 / 2 / 2 / 2 / 2 rounds up to 4. A convolution over the whole grid, not a pool:
+        # where on the face a value was found matters.
+        self.project = nn.Conv2d(previous, dimensions, 4, 1, 0, bias=False)
+        self.normalise = nn.BatchNorm2d(dimensions, affine=False)
+
+    def forward(self, x):
+        return self.normalise(self.project(self.features(x))).flatten(1)

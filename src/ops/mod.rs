@@ -1,0 +1,3 @@
+//! Running it: settings, logs, supervision, status.
+
+pub mod settings;

@@ -1,0 +1,1 @@
+//! Consent, keys, erasure, audit: what makes a promise to a member provable.

@@ -1,0 +1,1 @@
+//! What a history says about a member: habits and repurchase rhythm. Pure.
