@@ -1,5 +1,9 @@
 //! What a display shows and when it stops being true. Pure.
 
+mod turns;
+
+pub use turns::Turns;
+
 use crate::id::{DisplayId, SlateId, StoreId, ZoneId};
 use crate::recommend::Language;
 use jiff::Timestamp;

@@ -1,7 +1,10 @@
-//! Receipts and views as one member's sequence of events, oldest first. Pure.
+//! Receipts as one member's sequence of events, oldest first. Pure.
+//!
+//! What always holds: baskets are in order of time, and a basket names a product once.
 
 use crate::id::ProductId;
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 
 /// One line of a receipt.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,4 +31,75 @@ pub struct Basket {
 pub struct History {
     /// Baskets in order of time.
     pub baskets: Vec<Basket>,
+}
+
+impl History {
+    /// Puts baskets in order and joins the lines of one product within a basket (quantities add
+    /// up, the last price stays).
+    pub fn new(mut baskets: Vec<Basket>) -> Self {
+        baskets.sort_by_key(|b| b.at);
+        for basket in &mut baskets {
+            let mut joined: Vec<Line> = Vec::with_capacity(basket.lines.len());
+            for line in basket.lines.drain(..) {
+                match joined.iter_mut().find(|l| l.product == line.product) {
+                    Some(l) => {
+                        l.quantity += line.quantity;
+                        l.unit_price = line.unit_price;
+                    }
+                    None => joined.push(line),
+                }
+            }
+            basket.lines = joined;
+        }
+        Self { baskets }
+    }
+
+    /// When each product was bought, oldest first.
+    pub fn purchases(&self) -> BTreeMap<ProductId, Vec<Timestamp>> {
+        let mut times: BTreeMap<ProductId, Vec<Timestamp>> = BTreeMap::new();
+        for basket in &self.baskets {
+            for line in &basket.lines {
+                times.entry(line.product).or_default().push(basket.at);
+            }
+        }
+        times
+    }
+
+    /// The products of receipts paid at or after `since`.
+    pub fn bought_since(&self, since: Timestamp) -> impl Iterator<Item = ProductId> + '_ {
+        self.baskets
+            .iter()
+            .rev()
+            .take_while(move |b| b.at >= since)
+            .flat_map(|b| b.lines.iter().map(|l| l.product))
+    }
+
+    /// The same history as if `product` had never been bought: for asking what a reason was worth.
+    pub fn without(&self, product: ProductId) -> Self {
+        let keep = |b: &Basket| Basket {
+            at: b.at,
+            lines: b.lines.iter().filter(|l| l.product != product).cloned().collect(),
+        };
+        Self { baskets: self.baskets.iter().map(keep).collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn baskets_are_ordered_and_name_a_product_once() {
+        let at = |s: i64| Timestamp::from_second(s).unwrap();
+        let line = |p, quantity| Line { product: ProductId(p), quantity, unit_price: 100 };
+        let history = History::new(vec![
+            Basket { at: at(20), lines: vec![line(1, 1.0), line(2, 1.0), line(1, 2.0)] },
+            Basket { at: at(10), lines: vec![line(1, 1.0)] },
+        ]);
+        assert_eq!(history.baskets[0].at, at(10));
+        assert_eq!(history.baskets[1].lines, vec![line(1, 3.0), line(2, 1.0)]);
+        assert_eq!(history.purchases()[&ProductId(1)], vec![at(10), at(20)]);
+        assert_eq!(history.bought_since(at(15)).collect::<Vec<_>>(), vec![ProductId(1), ProductId(2)]);
+        assert!(!history.without(ProductId(1)).purchases().contains_key(&ProductId(1)));
+    }
 }

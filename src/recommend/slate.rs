@@ -126,9 +126,6 @@ pub enum Audience {
     },
 }
 
-/// A greeting without a name.
-pub type Greeting = String;
-
 /// The ordered suggestions for one display at one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Slate {
@@ -146,8 +143,8 @@ pub struct Slate {
     pub valid_until: Timestamp,
     /// Capture time of the frame that led to it, for measuring latency (personal slates).
     pub captured: Option<Timestamp>,
-    /// First line on the display.
-    pub greeting: Option<Greeting>,
+    /// First line on the display; never a name.
+    pub greeting: Option<String>,
     /// Best first.
     pub items: Vec<Suggestion>,
 }
