@@ -79,7 +79,7 @@ class Detector(nn.Module):
 class Embedder(nn.Module):
     """Dense residual network from an aligned 112x112 crop to a 128-value face embedding."""
 
-    def __init__(self, channels=(32, 48, 96, 160), blocks=(1, 2, 2), dimensions=128):
+    def __init__(self, channels=(16, 32, 80, 160), blocks=(1, 2, 2), dimensions=128):
         super().__init__()
         stem, *stages = channels
         layers = [conv(3, stem, stride=2)]

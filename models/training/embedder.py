@@ -1,0 +1,454 @@
+"""Trains the face embedder by distillation and exports it.
+
+    python embedder.py --data DATA --work WORK --steps 4000 [--rendered FOLDER] [--resume]
+
+Every step makes some fresh augmented views and asks the teacher for its embedding of each view
+itself, never of the clean picture: a label from the clean picture teaches the network to give up
+on hats, fringes and darkness, and those faces collapse to one vector. Labelled views are kept in
+WORK and drawn again a few times. Beside the distillation a small margin loss on known identities
+separates people whom the teacher has not learnt to separate (rendered shoppers above all).
+
+Identities held out by `split.py` are never read for training.
+"""
+
+import argparse
+import copy
+import math
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnxruntime
+import torch
+import torch.nn.functional as F
+
+from alignment import SIDE, TEMPLATE, similarity
+from augment import photometric, warp
+from detections import detect, letterbox
+from export import MEAN, SCALE, export
+from faces_data import Picture, read_identities, read_rendered, read_wider
+from networks import Embedder
+from open_set import collapsed, open_set, verification
+from yunet import YuNet
+
+DIMENSIONS = 128
+
+
+class Teacher:
+    """MobileFaceNet: RGB bytes of aligned crops to embeddings of length 1."""
+
+    def __init__(self, path):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self.session = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"])
+
+    def __call__(self, crops):
+        x = np.asarray(crops, np.float32).transpose(0, 3, 1, 2) / 255
+        x = (x - np.array([0.485, 0.456, 0.406], np.float32)[:, None, None]) / np.array(
+            [0.229, 0.224, 0.225], np.float32)[:, None, None]
+        out = np.concatenate([self.session.run(None, {"input": np.ascontiguousarray(x[i : i + 16])})[0]
+                              for i in range(0, len(x), 16)])
+        return out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
+
+
+def find_landmarks(pictures, detector, side):
+    """Keeps pictures in which the detector sees a face near the middle, with its landmarks."""
+    kept = []
+    for picture in pictures:
+        frame, scale = letterbox(picture.decode(), side, side)
+        scores, boxes, points = detect(detector.grids(frame), 0.5)
+        if len(boxes):
+            middle = boxes[:, :2] + boxes[:, 2:] / 2 - 190 * scale / 2
+            best = int(np.argmin(np.abs(middle).sum(1) - 0.2 * boxes[:, 2]))
+            picture.boxes = boxes[best : best + 1].astype(np.float32) / scale
+            picture.landmarks = points[best : best + 1].astype(np.float32) / scale
+            kept.append(picture)
+    return kept
+
+
+def crops_from_wider(pictures, detector):
+    """A picture of its own for each sure and not too small face; identity unknown."""
+    found = []
+    for picture in pictures:
+        rgb = picture.decode()
+        frame, _ = letterbox(rgb, 640, 640)
+        for _, box, points in zip(*detect(detector.grids(frame), 0.7)):
+            if math.sqrt(box[2] * box[3]) < 34:
+                continue
+            low = np.maximum((box[:2] - 0.5 * box[2:]).astype(int), 0)
+            high = (box[:2] + 1.5 * box[2:]).astype(int)
+            cut = rgb[low[1] : high[1], low[0] : high[0]]
+            if min(cut.shape[:2]) < 16:
+                continue
+            encoded = cv2.imencode(".png", cut[:, :, ::-1])[1].tobytes()
+            found.append(Picture(picture.name, encoded, landmarks=(points - low)[None].astype(np.float32)))
+    return found
+
+
+def aligned_crop(picture, border=(0, 0, 0)):
+    return warp(picture.decode(), similarity(picture.landmarks[0]), (SIDE, SIDE), border)
+
+
+def hide_parts(crop, rng):
+    """Boxes, bars and shades over parts of the face: hats, masks, hands, dark glasses."""
+    kind = rng.random()
+    colour = rng.integers(0, 256, 3) if rng.random() < 0.6 else rng.integers(0, 60, 3)
+    if kind < 0.5:
+        w, h = rng.integers(12, 48, 2)
+        x, y = rng.integers(0, SIDE - w), rng.integers(0, SIDE - h)
+        crop[y : y + h, x : x + w] = colour if rng.random() < 0.7 else rng.integers(0, 256, (h, w, 3))
+    elif kind < 0.75:
+        edge = int(rng.integers(8, 40))
+        if rng.random() < 0.6:
+            crop[:edge] = colour
+        else:
+            crop[SIDE - edge :] = colour
+    else:
+        ramp = np.clip(np.linspace(rng.uniform(0.1, 1), rng.uniform(0.1, 1.2), SIDE), 0, 1.2)
+        ramp = ramp[None, :, None] if rng.random() < 0.6 else ramp[:, None, None]
+        crop[:] = np.clip(crop * ramp, 0, 255).astype(np.uint8)
+
+
+def view_of(picture, rng):
+    """A new look at a face: landmarks a little wrong, turned, darker, coarser, partly hidden."""
+    rgb = picture.decode()
+    if picture.landmarks.size:
+        points = picture.landmarks[0]
+        matrix = similarity(points + rng.normal(0, 0.012, (5, 2)) * np.ptp(points[:, 0]))
+    else:
+        matrix = similarity(TEMPLATE)  # cut and aligned already
+    angle, zoom = rng.normal(0, 0.09), math.exp(rng.normal(0, 0.045))
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]) * zoom
+    if rng.random() < 0.5:
+        turn[:, 0] *= -1
+    centre = np.array([55.5, 60.0])
+    shift = centre - turn @ (centre if turn[0, 0] * turn[1, 1] > 0 else np.array([55.5, 60.0]))
+    matrix = turn @ matrix + np.concatenate([np.zeros((2, 2)), (shift + rng.normal(0, 1.6, 2))[:, None]], 1)
+    border = (0, 0, 0) if rng.random() < 0.5 else None
+    crop = warp(rgb, matrix, (SIDE, SIDE), border)
+    if rng.random() < 0.35:  # a far face: few pixels
+        side = int(rng.integers(22, 80))
+        crop = cv2.resize(cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA), (SIDE, SIDE),
+                          interpolation=cv2.INTER_LINEAR)
+    crop = photometric(crop, rng, 0.8)
+    if rng.random() < 0.22:
+        crop = np.ascontiguousarray(crop)
+        hide_parts(crop, rng)
+    return crop
+
+
+class Views:
+    """Labelled views in WORK: a ring of crops with the teacher's embedding, group and identity."""
+
+    def __init__(self, folder, capacity, pools, shares, teacher, seed):
+        folder.mkdir(parents=True, exist_ok=True)
+
+        def array(name, shape, kind):
+            path = folder / name
+            mode = "r+" if path.exists() else "w+"
+            return np.memmap(path, kind, mode, shape=(capacity, *shape))
+
+        self.crops = array("views_crops.u8", (SIDE, SIDE, 3), np.uint8)
+        self.labels = array("views_labels.f16", (DIMENSIONS,), np.float16)
+        self.classes = array("views_classes.i32", (), np.int32)
+        self.groups = array("views_groups.u8", (), np.uint8)
+        self.count = 0
+        self.capacity, self.pools, self.teacher, self.seed = capacity, pools, teacher, seed
+        self.shares = np.array(shares) / np.sum(shares)
+        names = sorted({p.identity for pool in pools for p in pool if p.identity})
+        self.class_of = {name: i for i, name in enumerate(names)}
+
+    def grow(self, number):
+        crops = []
+        rows = np.arange(self.count, self.count + number) % self.capacity
+        for k in range(number):
+            rng = np.random.default_rng([self.seed, self.count + k])
+            cv2.setRNGSeed(int(rng.integers(1 << 31)))
+            group = int(rng.choice(len(self.pools), p=self.shares))
+            pool = self.pools[group]
+            picture = pool[int(rng.integers(len(pool)))]
+            crops.append(view_of(picture, rng))
+            self.classes[rows[k]] = self.class_of.get(picture.identity, -1)
+            self.groups[rows[k]] = group
+        self.crops[rows] = np.stack(crops)
+        self.labels[rows] = self.teacher(crops)
+        self.count += number
+        return rows
+
+    def draw(self, number, rng):
+        return rng.integers(0, min(self.count, self.capacity), number)
+
+
+class MarginLoss(torch.nn.Module):
+    """CosFace over the known identities; a class starts at the teacher's label of its first view."""
+
+    def __init__(self, classes, scale=24.0, margin=0.15):
+        super().__init__()
+        self.centres = torch.nn.Parameter(F.normalize(torch.randn(max(classes, 1), DIMENSIONS)))
+        self.register_buffer("seen", torch.zeros(max(classes, 1), dtype=torch.bool))
+        self.scale, self.margin = scale, margin
+
+    def forward(self, embeddings, classes, labels):
+        with torch.no_grad():
+            new = ~self.seen[classes]
+            self.centres[classes[new]] = labels[new]
+            self.seen[classes] = True
+        cosine = embeddings @ F.normalize(self.centres).T
+        rows = torch.arange(len(classes))
+        shifted = cosine.clone()
+        shifted[rows, classes] = cosine[rows, classes] - self.margin
+        # Identities not met yet have random centres: leave them out of the comparison.
+        shifted[:, ~self.seen] = -1.0
+        return F.cross_entropy(self.scale * shifted, classes)
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose matrix is made orthogonal (Newton-Schulz), for convolution weights."""
+
+    def __init__(self, parameters, lr=0.02, momentum=0.9, weight_decay=0.0):
+        super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                state = self.state[p]
+                buffer = state.setdefault("momentum", torch.zeros_like(p))
+                buffer.lerp_(p.grad, 1 - group["momentum"])
+                g = p.grad.lerp(buffer, group["momentum"]).reshape(len(p), -1)
+                wide = g.shape[0] <= g.shape[1]
+                x = (g if wide else g.T).bfloat16()
+                x = x / (x.norm() + 1e-7)
+                for _ in range(5):
+                    a = x @ x.T
+                    x = 3.4445 * x + (-4.775 * a + 2.0315 * a @ a) @ x
+                x = (x if wide else x.T).float()
+                p.mul_(1 - group["lr"] * group["weight_decay"])
+                p.add_(x.reshape(p.shape), alpha=-group["lr"] * max(1, x.shape[0] / x.shape[1]) ** 0.5)
+
+
+def embed(network, crops):
+    """Mean of nothing, one pass: what the appliance computes."""
+    out = []
+    with torch.no_grad():
+        for i in range(0, len(crops), 64):
+            x = torch.from_numpy(np.stack(crops[i : i + 64])).permute(0, 3, 1, 2).float()
+            x = ((x - MEAN) * SCALE).contiguous(memory_format=torch.channels_last)
+            with torch.autocast("cpu", torch.bfloat16):
+                out.append(network(x).float().numpy())
+    return np.concatenate(out)
+
+
+def figures_of(embeddings, identities):
+    one, three = (open_set(embeddings, identities, 100, n) for n in (1, 3))
+    flat = {}
+    for label, r in (("1 picture", one), ("3 pictures", three)):
+        for key in ("DIR at FAR 1.0%", "DIR at FAR 0.1%", "threshold at FAR 1.0%", "threshold at FAR 0.1%"):
+            flat[f"{r['members']} members, {label}: {key}"] = round(r[key], 4)
+    flat["TAR at FAR 0.1%"] = round(verification(embeddings, identities), 4)
+    flat["collapsed"] = round(collapsed(embeddings, identities), 4)
+    return flat, three
+
+
+def measure(network, sets, teacher_embeddings):
+    """Figures of each held-out set, with the agreement with the teacher."""
+    network = copy.deepcopy(network).eval()
+    figures, thresholds = {}, {}
+    for name, (crops, identities) in sets.items():
+        e = embed(network, crops)
+        figures[name], thresholds[name] = figures_of(e, identities)
+        t = teacher_embeddings[name]
+        cosine = (e * t).sum(1) / np.linalg.norm(e, axis=1) / np.linalg.norm(t, axis=1)
+        figures[name]["cosine with the teacher"] = round(float(cosine.mean()), 4)
+    return figures, thresholds
+
+
+def card(figures, teacher_figures, thresholds, version, rendered):
+    real = thresholds["LFW"]
+    match = real["threshold at FAR 0.1%"]
+    flat = {f"{name}: {k}": v for name, values in figures.items() for k, v in values.items()}
+    flat |= {f"teacher on {name}: {k}": v for name, values in teacher_figures.items() for k, v in values.items()}
+    return {
+        "name": "shopguide-embedder", "version": version, "task": "embed",
+        "output": {"decoding": "embedding", "names": ["embedding"], "dimensions": DIMENSIONS},
+        "align": {"template": "arcface-112"},
+        "threshold": {
+            "match": round(match, 3), "margin": 0.05, "far": 0.001,
+            "set_on": f"LFW people held out by split.py: {real['members']} members x 3 pictures, every "
+                      "other held-out person a stranger, best of a member's pictures, 20 draws"},
+        "figures": flat,
+        "training": {
+            "teacher": "MobileFaceNet (foamliu/MobileFaceNet, Apache-2.0 repository; learnt from refined MS-Celeb-1M)",
+            "data": [
+                {"name": "LFW deep-funneled, people whose name's SHA-256 is not divisible by 5", "terms": "research only"},
+                {"name": "UTKFace, 9,772 aligned pictures", "terms": "non-commercial research"},
+                {"name": "WIDER FACE, faces of 1,239 pictures of the train part", "terms": "research only"},
+            ] + ([{"name": "rendered shoppers", "terms": "this project's own"}] if rendered else []),
+            "note": "The photographs, and those the teacher learnt from, are for research only as their "
+                    "sources state, and these weights are offered in that spirit. For commercial use put "
+                    "in a licensed model: drop its file and a card of this form into models/, then enrol "
+                    "members again.",
+        },
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True, help="labelled views and checkpoints")
+    parser.add_argument("--rendered", type=Path, help="folder written by `shopguide demo --export-faces`")
+    parser.add_argument("--rendered-share", type=float, default=0.25)
+    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent.parent)
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--fresh", type=int, default=24, help="new views a step")
+    parser.add_argument("--first", type=int, default=4096, help="views before the first step")
+    parser.add_argument("--capacity", type=int, default=120_000)
+    parser.add_argument("--optimiser", choices=["adamw", "muon"], default="muon")
+    parser.add_argument("--rate", type=float, help="default 0.003 for adamw, 0.02 for muon")
+    parser.add_argument("--identity-weight", type=float, default=0.05)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--every", type=int, default=250, help="steps between checkpoints")
+    parser.add_argument("--measure-every", type=int, default=1000)
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--restart-schedule", action="store_true", help="with --resume: keep the weights only")
+    parser.add_argument("--stop-at", type=int, help="stop before this step (the schedule is not changed)")
+    parser.add_argument("--no-export", action="store_true")
+    parser.add_argument("--card-version", default="1")
+    arguments = parser.parse_args()
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+    torch.manual_seed(arguments.seed)
+    faces, models = arguments.data / "faces", arguments.data / "models"
+    yunet = YuNet(models / "yunet_n_dynamic.onnx")
+    teacher = Teacher(models / "mobilefacenet_ms1m_foamliu_112.onnx")
+    began = time.time()
+    known = find_landmarks(read_identities(faces / "lfw-dev.zip", "train"), yunet, 192)
+    held = find_landmarks(read_identities(faces / "lfw-dev.zip", "held-out"), yunet, 192)
+    aligned = [Picture(p.name, p.encoded) for p in read_identities(faces / "utkface-aligned112.zip", "all")]
+    crowd = crops_from_wider(read_wider(faces / "wider-train.zip"), yunet)
+    pools, shares = [known, aligned, crowd], [0.55, 0.35, 0.1]
+    sets = {"LFW": ([aligned_crop(p) for p in held], [p.identity for p in held])}
+    if arguments.rendered:
+        pools.append(read_rendered(arguments.rendered, "train", False))
+        shares.append(arguments.rendered_share / (1 - arguments.rendered_share))
+        shoppers = read_rendered(arguments.rendered, "held-out", False)
+        sets["rendered"] = ([aligned_crop(p) for p in shoppers], [p.identity for p in shoppers])
+    print(f"pictures {[len(p) for p in pools]}, held out {[len(s[0]) for s in sets.values()]}, "
+          f"{time.time() - began:.0f}s", flush=True)
+    teacher_embeddings = {k: teacher(v[0]) for k, v in sets.items()}
+    teacher_figures = {k: figures_of(teacher_embeddings[k], v[1])[0] for k, v in sets.items()}
+    print("teacher", teacher_figures, flush=True)
+
+    views = Views(arguments.work, arguments.capacity, pools, shares, teacher, arguments.seed)
+    network = Embedder().to(memory_format=torch.channels_last)
+    average = copy.deepcopy(network)
+    margin = MarginLoss(len(views.class_of))
+    if arguments.optimiser == "muon":
+        matrices = [p for p in network.parameters() if p.ndim == 4]
+        others = [p for p in network.parameters() if p.ndim != 4]
+        rate = arguments.rate or 0.02
+        optimisers = [Muon(matrices, lr=rate, weight_decay=0.01),
+                      torch.optim.AdamW([{"params": others}, {"params": margin.parameters()}], lr=0.15 * rate, weight_decay=0.0)]
+    else:
+        rate = arguments.rate or 3e-3
+        optimisers = [torch.optim.AdamW([{"params": network.parameters()}, {"params": margin.parameters()}],
+                                        lr=rate, weight_decay=0.02)]
+    base_rates = [[g["lr"] for g in o.param_groups] for o in optimisers]
+
+    start = 0
+    checkpoint = arguments.work / "embedder.pt"
+    if arguments.resume and checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        average.load_state_dict(state["average"])
+        network.load_state_dict(state["average" if arguments.restart_schedule else "network"])
+        if state["margin"]["centres"].shape == margin.centres.shape:
+            margin.load_state_dict(state["margin"])
+        if state["pools"] == len(pools):
+            views.count = state["views"]
+        if not arguments.restart_schedule:
+            for o, s in zip(optimisers, state["optimisers"]):
+                o.load_state_dict(s)
+            start = state["step"]
+
+    def save(step):
+        torch.save({"network": network.state_dict(), "average": average.state_dict(), "margin": margin.state_dict(),
+                    "optimisers": [o.state_dict() for o in optimisers], "step": step,
+                    "views": views.count, "pools": len(pools)}, checkpoint.with_suffix(".new"))
+        checkpoint.with_suffix(".new").replace(checkpoint)
+
+    def finish():
+        figures, thresholds = measure(average, sets, teacher_embeddings)
+        print("student", figures, flush=True)
+        if not arguments.no_export:
+            export(average, arguments.out, "embedder", (1, 3, SIDE, SIDE), ["embedding"],
+                   card(figures, teacher_figures, thresholds, arguments.card_version, bool(arguments.rendered)))
+
+    stop = min(arguments.steps, arguments.stop_at or arguments.steps)
+    while start < stop and views.count < arguments.first:
+        views.grow(64)
+    print(f"{views.count} views, {time.time() - began:.0f}s", flush=True)
+    network.train()
+    began, sums, views_time = time.time(), np.zeros(3), 0.0
+    for step in range(start, stop):
+        mark = time.time()
+        rng = np.random.default_rng([arguments.seed, 1, step])
+        fresh = views.grow(arguments.fresh) if arguments.fresh else np.zeros(0, int)
+        rows = np.concatenate([fresh, views.draw(arguments.batch - len(fresh), rng)])
+        images = torch.from_numpy(views.crops[rows]).permute(0, 3, 1, 2).float()
+        images = ((images - MEAN) * SCALE).contiguous(memory_format=torch.channels_last)
+        labels = torch.from_numpy(views.labels[rows].astype(np.float32))
+        classes = torch.from_numpy(views.classes[rows].astype(np.int64))
+        real = torch.from_numpy((views.groups[rows] < 3).astype(np.float32))
+        views_time += time.time() - mark
+
+        progress = step / arguments.steps
+        factor = min(1.0, (step + 1) / 150) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+        for o, bases in zip(optimisers, base_rates):
+            for group, base in zip(o.param_groups, bases):
+                group["lr"] = base * factor
+        with torch.autocast("cpu", torch.bfloat16):
+            out = network(images)
+        out = F.normalize(out.float())
+        labels = F.normalize(labels)
+        # A rendered face is far from what the teacher knows: its word counts for less there.
+        trust = 0.3 + 0.7 * real
+        cosine = 1 - (out * labels).sum(1)
+        distil = (trust * cosine).mean()
+        relation = ((out @ out.T - labels @ labels.T).pow(2) * trust[:, None] * trust[None]).mean()
+        has = classes >= 0
+        identity = margin(out[has], classes[has], labels[has])
+        loss = distil + 4.0 * relation + arguments.identity_weight * identity
+        for o in optimisers:
+            o.zero_grad(set_to_none=True)
+        loss.backward()
+        for o in optimisers:
+            o.step()
+        keep = min(0.998, (step + 1) / (step + 10))
+        with torch.no_grad():
+            for a, b in zip(average.state_dict().values(), network.state_dict().values()):
+                if a.dtype.is_floating_point:
+                    a.lerp_(b, 1 - keep)
+                else:
+                    a.copy_(b)
+        sums += [float(cosine[real > 0].mean()), float(relation.detach()), float(identity.detach())]
+        if (step + 1) % 50 == 0:
+            print(f"step {step + 1} factor {factor:.3f} cosine {1 - sums[0] / 50:.4f} relation {sums[1] / 50:.5f} "
+                  f"identity {sums[2] / 50:.3f} {time.time() - began:.0f}s (views {views_time:.0f}s)", flush=True)
+            sums[:] = 0
+        if (step + 1) % arguments.every == 0:
+            save(step + 1)
+        if (step + 1) % arguments.measure_every == 0 and step + 1 < stop:
+            finish()
+    if start < stop:
+        save(stop)
+    finish()
+
+
+if __name__ == "__main__":
+    main()
