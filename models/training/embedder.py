@@ -124,7 +124,7 @@ def view_of(picture, rng):
     if rng.random() < 0.5:
         turn[:, 0] *= -1
     centre = np.array([55.5, 60.0])
-    shift = centre - turn @ (centre if turn[0, 0] * turn[1, 1] > 0 else np.array([55.5, 60.0]))
+    shift = centre - turn @ centre
     matrix = turn @ matrix + np.concatenate([np.zeros((2, 2)), (shift + rng.normal(0, 1.6, 2))[:, None]], 1)
     border = (0, 0, 0) if rng.random() < 0.5 else None
     crop = warp(rgb, matrix, (SIDE, SIDE), border)
@@ -157,8 +157,11 @@ class Views:
         self.count = 0
         self.capacity, self.pools, self.teacher, self.seed = capacity, pools, teacher, seed
         self.shares = np.array(shares) / np.sum(shares)
-        names = sorted({p.identity for pool in pools for p in pool if p.identity})
-        self.class_of = {name: i for i, name in enumerate(names)}
+        # Pool by pool, so that a pool added later leaves the earlier classes' numbers alone.
+        self.class_of = {}
+        for pool in pools:
+            for name in sorted({p.identity for p in pool if p.identity}):
+                self.class_of.setdefault(name, len(self.class_of))
 
     def grow(self, number):
         crops = []
@@ -367,10 +370,11 @@ def main():
         state = torch.load(checkpoint, weights_only=True)
         average.load_state_dict(state["average"])
         network.load_state_dict(state["average" if arguments.restart_schedule else "network"])
-        if state["margin"]["centres"].shape == margin.centres.shape:
-            margin.load_state_dict(state["margin"])
-        if state["pools"] == len(pools):
-            views.count = state["views"]
+        with torch.no_grad():
+            old = state["margin"]
+            margin.centres[: len(old["centres"])] = old["centres"]
+            margin.seen[: len(old["seen"])] = old["seen"]
+        views.count = state["views"]
         if not arguments.restart_schedule:
             for o, s in zip(optimisers, state["optimisers"]):
                 o.load_state_dict(s)
@@ -379,7 +383,7 @@ def main():
     def save(step):
         torch.save({"network": network.state_dict(), "average": average.state_dict(), "margin": margin.state_dict(),
                     "optimisers": [o.state_dict() for o in optimisers], "step": step,
-                    "views": views.count, "pools": len(pools)}, checkpoint.with_suffix(".new"))
+                    "views": views.count}, checkpoint.with_suffix(".new"))
         checkpoint.with_suffix(".new").replace(checkpoint)
 
     def finish():
@@ -394,7 +398,7 @@ def main():
         views.grow(64)
     print(f"{views.count} views, {time.time() - began:.0f}s", flush=True)
     network.train()
-    began, sums, views_time = time.time(), np.zeros(3), 0.0
+    began, sums, views_time = time.time(), np.zeros(4), 0.0
     for step in range(start, stop):
         mark = time.time()
         rng = np.random.default_rng([arguments.seed, 1, step])
@@ -436,9 +440,11 @@ def main():
                     a.lerp_(b, 1 - keep)
                 else:
                     a.copy_(b)
-        sums += [float(cosine[real > 0].mean()), float(relation.detach()), float(identity.detach())]
+        unseen = cosine.detach()[: arguments.fresh][real[: arguments.fresh] > 0]
+        sums += [float(cosine.detach()[real > 0].mean()), float(relation.detach()), float(identity.detach()),
+                 float(unseen.mean()) if len(unseen) else 1.0]
         if (step + 1) % 50 == 0:
-            print(f"step {step + 1} factor {factor:.3f} cosine {1 - sums[0] / 50:.4f} relation {sums[1] / 50:.5f} "
+            print(f"step {step + 1} factor {factor:.3f} cosine {1 - sums[0] / 50:.4f} (new views {1 - sums[3] / 50:.4f}) relation {sums[1] / 50:.5f} "
                   f"identity {sums[2] / 50:.3f} {time.time() - began:.0f}s (views {views_time:.0f}s)", flush=True)
             sums[:] = 0
         if (step + 1) % arguments.every == 0:

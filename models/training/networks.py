@@ -93,7 +93,7 @@ class Embedder(nn.Module):
         # 112 / 2 / 2 / 2 / 2 / 2 rounds up to 4. A convolution over the whole grid, not a pool:
         # where on the face a value was found matters.
         self.project = nn.Conv2d(previous, dimensions, 4, 1, 0, bias=False)
-        self.normalise = nn.BatchNorm2d(dimensions, affine=False)
+        self.normalise = nn.BatchNorm2d(dimensions)
 
     def forward(self, x):
         return self.normalise(self.project(self.features(x))).flatten(1)

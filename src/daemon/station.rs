@@ -1,0 +1,179 @@
+//! One display as the deciding thread sees it: who stands before it, whose turn it is, and which
+//! slate that means.
+//!
+//! What always holds: a personal slate is for a member whose turn it is and who is present; its
+//! `valid_until` is never further away than `personal_for`; sequences only grow, also over restarts.
+
+use crate::clock::Now;
+use crate::display::{DisplaySettings, Turns};
+use crate::id::{MemberId, ProductId, SlateId};
+use crate::publish::{Desired, Screen};
+use crate::recommend::{self, Audience, Catalogue, Moment, Slate, Suggestion, text};
+use crate::profile::Profile;
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A slate stays this long before that of the next member may replace it.
+const TURN: Duration = Duration::from_secs(5);
+/// Store-level content is true for this long.
+const STORE_VALID: Duration = Duration::from_secs(24 * 3600);
+/// Store-level content that has not changed is renewed this long before it ends.
+const STORE_RENEW: Duration = Duration::from_secs(12 * 3600);
+
+/// One display.
+#[derive(Debug)]
+pub struct Station {
+    /// What the configuration says of it.
+    pub settings: DisplaySettings,
+    turns: Turns,
+    sequence: u64,
+    store: Option<Arc<Slate>>,
+    personal: Option<(MemberId, Arc<Slate>)>,
+}
+
+/// What a personal slate is made from.
+#[derive(Debug)]
+pub struct Person {
+    /// Their profile now.
+    pub profile: Profile,
+    /// Products that are not to be suggested now.
+    pub excluded: BTreeSet<ProductId>,
+    /// Capture time of the frame that decided the visit.
+    pub captured: Timestamp,
+}
+
+/// Hands out slate ids: the boot id and a count.
+#[derive(Debug)]
+pub struct SlateIds {
+    boot: String,
+    count: u64,
+}
+
+impl SlateIds {
+    /// Ids that begin with `boot`.
+    pub fn new(boot: &str) -> Self {
+        Self { boot: boot.to_owned(), count: 0 }
+    }
+
+    fn next(&mut self) -> SlateId {
+        self.count += 1;
+        SlateId(format!("{}-{}", self.boot, self.count))
+    }
+}
+
+impl Station {
+    /// A display that shows nothing yet.
+    pub fn new(settings: DisplaySettings) -> Self {
+        Self { settings, turns: Turns::new(TURN), sequence: 0, store: None, personal: None }
+    }
+
+    /// Someone came before it.
+    pub fn enter(&mut self, member: MemberId) {
+        self.turns.enter(member);
+    }
+
+    /// Someone went.
+    pub fn leave(&mut self, member: MemberId) {
+        self.turns.leave(member);
+    }
+
+    /// Who is to be served now.
+    pub fn turn(&mut self, now: Now) -> Option<MemberId> {
+        self.turns.serve(now)
+    }
+
+    /// Whose slate is up.
+    pub fn serving(&self) -> Option<MemberId> {
+        self.personal.as_ref().map(|(member, _)| *member)
+    }
+
+    fn next_sequence(&mut self, now: Now) -> u64 {
+        self.sequence = (self.sequence + 1).max(now.utc.as_millisecond().max(0) as u64);
+        self.sequence
+    }
+
+    fn slate(&mut self, ids: &mut SlateIds, now: Now, audience: Audience, items: Vec<Suggestion>) -> Slate {
+        Slate {
+            id: ids.next(),
+            display: self.settings.id.clone(),
+            sequence: self.next_sequence(now),
+            audience,
+            made_at: now.utc,
+            valid_until: now.utc,
+            captured: None,
+            greeting: None,
+            items,
+        }
+    }
+
+    /// Makes the store-level slate anew if its content changed or its time runs out; returns it then.
+    pub fn refresh_store(&mut self, catalogue: &Catalogue, ids: &mut SlateIds, now: Now) -> Option<Arc<Slate>> {
+        let moment = Moment { category: self.settings.category.clone(), ..Moment::default() };
+        let items = recommend::suggest(catalogue, None, self.settings.items, &moment, self.settings.language);
+        let fresh = |s: &Arc<Slate>| s.items == items && s.valid_until > now.utc + STORE_RENEW && s.made_at <= now.utc;
+        if self.store.as_ref().is_some_and(fresh) {
+            return None;
+        }
+        let mut slate = self.slate(ids, now, Audience::Store, items);
+        slate.valid_until = now.utc + STORE_VALID;
+        slate.greeting = self.settings.title.clone();
+        let slate = Arc::new(slate);
+        self.store = Some(slate.clone());
+        Some(slate)
+    }
+
+    /// Makes the slate of the member whose turn it is.
+    pub fn personal(
+        &mut self,
+        member: MemberId,
+        person: &Person,
+        catalogue: &Catalogue,
+        ids: &mut SlateIds,
+        now: Now,
+        personal_for: Duration,
+    ) -> Arc<Slate> {
+        let DisplaySettings { items, language, category, .. } = &self.settings;
+        let moment = Moment { excluded: person.excluded.clone(), category: category.clone() };
+        let greeting = text::greeting(*language).to_owned();
+        let items = recommend::suggest(catalogue, Some(&person.profile), *items, &moment, *language);
+        let mut slate = self.slate(ids, now, Audience::Personal { member }, items);
+        slate.valid_until = now.utc + personal_for;
+        slate.captured = Some(person.captured);
+        slate.greeting = Some(greeting);
+        let slate = Arc::new(slate);
+        self.personal = Some((member, slate.clone()));
+        slate
+    }
+
+    /// Keeps the personal slate true while the member stays: same id and items, later end.
+    pub fn extend(&mut self, now: Now, personal_for: Duration) {
+        let Some((member, slate)) = self.personal.take() else { return };
+        let mut slate = slate;
+        let left = slate.valid_until.duration_since(now.utc);
+        let half = jiff::SignedDuration::try_from(personal_for / 2).unwrap_or_default();
+        // A wall clock set back would otherwise leave an end that lies too far ahead.
+        let too_far = left > half * 2;
+        if left < half || too_far {
+            let longer = Slate { sequence: self.next_sequence(now), valid_until: now.utc + personal_for, ..(*slate).clone() };
+            slate = Arc::new(longer);
+        }
+        self.personal = Some((member, slate));
+    }
+
+    /// Takes the personal slate off. The store-level slate is said again with a higher sequence, so
+    /// that a display that ignores what is older than what it shows goes back to it at once.
+    pub fn clear_personal(&mut self, now: Now) {
+        if self.personal.take().is_some() {
+            let sequence = self.next_sequence(now);
+            self.store = self.store.take().map(|s| Arc::new(Slate { sequence, ..(*s).clone() }));
+        }
+    }
+
+    /// Says what this display should show.
+    pub fn publish(&self, desired: &Desired) {
+        let screen = Screen { store: self.store.clone(), personal: self.personal.as_ref().map(|(_, s)| s.clone()) };
+        desired.update(&self.settings.id, |present| *present = screen);
+    }
+}
