@@ -1,6 +1,58 @@
 //! The command line: one file a subcommand.
+//!
+//! Exit codes: 0 done; 1 failed (in words on standard error); 2 wrong arguments; 64 bad configuration.
+
+mod check;
+mod check_config;
+mod demo;
+mod enrol;
+mod import;
+mod members;
+mod run;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// An offline appliance that recognises members who opted in and shows them suggestions with a
+/// reason on the displays of a shop.
+#[derive(Debug, Parser)]
+#[command(name = "shopguide", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the appliance.
+    Run(run::RunArgs),
+    /// Run a made-up shop on this machine: cameras, shoppers, displays, all rendered here.
+    Demo(demo::DemoArgs),
+    /// Enrol a member from photographs.
+    Enrol(enrol::EnrolArgs),
+    /// Bring in a catalogue or receipts from a CSV file.
+    Import(import::ImportArgs),
+    /// List, show or erase members.
+    Members(members::MembersArgs),
+    /// Check the database.
+    Check(check::CheckArgs),
+    /// Check a configuration file.
+    CheckConfig(check_config::CheckConfigArgs),
+}
 
 /// Runs the subcommand that the arguments name.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Run(args) => run::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Enrol(args) => enrol::run(&args),
+        Command::Import(args) => import::run(args),
+        Command::Members(args) => members::run(args),
+        Command::Check(args) => check::run(args),
+        Command::CheckConfig(args) => Ok(check_config::run(&args)),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("shopguide: {error:#}");
+        ExitCode::FAILURE
+    })
 }
