@@ -2,7 +2,22 @@
 //! track them, judge their quality, align and embed the good ones. Nothing here remembers a
 //! face longer than its track.
 
+pub mod align;
+pub mod card;
+pub mod decode;
+pub mod detect;
+pub mod embed;
+pub mod enrol;
+pub mod eyes;
+mod inspect;
+pub mod network;
+pub mod quality;
 pub mod settings;
+pub mod track;
+
+pub use enrol::EnrolError;
+pub use eyes::{Eyes, Settled, Timings};
+pub use network::ModelError;
 
 use crate::clock::Now;
 use crate::id::{CameraId, ZoneId};

@@ -1,0 +1,164 @@
+//! Alignment: the similarity transform (no reflection) that brings five landmarks nearest to the
+//! template, in the least-squares sense (Umeyama 1991; in the plane it is a complex regression),
+//! and the 112x112 crop taken under it.
+
+use super::Point;
+use image::RgbImage;
+
+/// Side of an aligned crop in pixels.
+pub const SIDE: u32 = 112;
+
+/// The five target points in a 112x112 crop: eyes, nose tip, mouth corners, left before right as
+/// seen in the picture (ArcFace's template).
+pub const TEMPLATE: [Point; 5] =
+    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]];
+
+/// `x' = a x - b y + tx`, `y' = b x + a y + ty`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Similarity {
+    /// Scale times the cosine of the rotation.
+    pub a: f32,
+    /// Scale times the sine of the rotation.
+    pub b: f32,
+    /// Shift in x.
+    pub tx: f32,
+    /// Shift in y.
+    pub ty: f32,
+}
+
+impl Similarity {
+    /// The one that brings `from` nearest to `to`; `None` if `from` is a single point or not finite.
+    pub fn between(from: &[Point; 5], to: &[Point; 5]) -> Option<Similarity> {
+        let mean = |points: &[Point; 5]| {
+            let sum = points.iter().fold([0.0f32; 2], |s, p| [s[0] + p[0], s[1] + p[1]]);
+            [sum[0] / 5.0, sum[1] / 5.0]
+        };
+        let (m, n) = (mean(from), mean(to));
+        let (mut dot, mut cross, mut norm) = (0.0f32, 0.0f32, 0.0f32);
+        for (p, q) in from.iter().zip(to) {
+            let (px, py, qx, qy) = (p[0] - m[0], p[1] - m[1], q[0] - n[0], q[1] - n[1]);
+            dot += px * qx + py * qy;
+            cross += px * qy - py * qx;
+            norm += px * px + py * py;
+        }
+        let (a, b) = (dot / norm, cross / norm);
+        let sound = norm > 1e-6 && a.is_finite() && b.is_finite() && a * a + b * b > 1e-12;
+        sound.then(|| Similarity {
+            a,
+            b,
+            tx: n[0] - (a * m[0] - b * m[1]),
+            ty: n[1] - (b * m[0] + a * m[1]),
+        })
+    }
+
+    /// Where it brings a point.
+    pub fn apply(&self, [x, y]: Point) -> Point {
+        [self.a * x - self.b * y + self.tx, self.b * x + self.a * y + self.ty]
+    }
+
+    /// Its scale, above 0.
+    pub fn scale(&self) -> f32 {
+        self.a.hypot(self.b)
+    }
+
+    /// The way back.
+    pub fn inverse(&self) -> Similarity {
+        let norm = self.a * self.a + self.b * self.b;
+        let (a, b) = (self.a / norm, -self.b / norm);
+        Similarity { a, b, tx: -(a * self.tx - b * self.ty), ty: -(b * self.tx + a * self.ty) }
+    }
+}
+
+/// The aligned 112x112 crop of the face with these landmarks; `None` if they are no face.
+/// What lies outside the picture repeats its edge.
+pub fn crop(image: &RgbImage, landmarks: &[Point; 5]) -> Option<RgbImage> {
+    let transform = Similarity::between(landmarks, &TEMPLATE)?;
+    (image.width() > 0 && image.height() > 0).then(|| warp(image, &transform.inverse()))
+}
+
+/// Samples `image` at `back` of each pixel of a 112x112 crop, bilinear; when the crop shrinks the
+/// picture, each pixel is the mean of several samples, as if shrunk by area.
+fn warp(image: &RgbImage, back: &Similarity) -> RgbImage {
+    let (w, h) = (image.width() as usize, image.height() as usize);
+    let pixels = image.as_raw();
+    let (right, bottom) = ((w - 1) as f32, (h - 1) as f32);
+    let samples = (back.scale() / 1.25).round().clamp(1.0, 6.0) as usize;
+    let (step, share) = (1.0 / samples as f32, 1.0 / (samples * samples) as f32);
+    let first = (step - 1.0) / 2.0;
+    let mut out = Vec::with_capacity((SIDE * SIDE * 3) as usize);
+    for v in 0..SIDE {
+        for u in 0..SIDE {
+            let mut sum = [0.0f32; 3];
+            for j in 0..samples {
+                for i in 0..samples {
+                    let at = [u as f32 + first + i as f32 * step, v as f32 + first + j as f32 * step];
+                    let [x, y] = back.apply(at);
+                    let (x, y) = (x.clamp(0.0, right), y.clamp(0.0, bottom));
+                    let (x0, y0) = (x as usize, y as usize);
+                    let (fx, fy) = (x - x0 as f32, y - y0 as f32);
+                    let (x1, y1) = ((x0 + 1).min(w - 1), (y0 + 1).min(h - 1));
+                    let corner = |cx: usize, cy: usize| {
+                        let at = (cy * w + cx) * 3;
+                        &pixels[at..at + 3]
+                    };
+                    let (p, q, r, s) = (corner(x0, y0), corner(x1, y0), corner(x0, y1), corner(x1, y1));
+                    for c in 0..3 {
+                        let top = p[c] as f32 + (q[c] as f32 - p[c] as f32) * fx;
+                        let low = r[c] as f32 + (s[c] as f32 - r[c] as f32) * fx;
+                        sum[c] += top + (low - top) * fy;
+                    }
+                }
+            }
+            out.extend(sum.map(|s| (s * share + 0.5) as u8));
+        }
+    }
+    RgbImage::from_raw(SIDE, SIDE, out).unwrap_or_else(|| RgbImage::new(SIDE, SIDE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::Rgb;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_face_on_the_template_is_cropped_unchanged() {
+        let image = RgbImage::from_fn(112, 112, |x, y| Rgb([x as u8 * 2, y as u8 * 2, (x ^ y) as u8]));
+        assert_eq!(crop(&image, &TEMPLATE).unwrap(), image);
+    }
+
+    #[test]
+    fn one_point_five_times_is_no_face() {
+        let image = RgbImage::new(10, 10);
+        assert!(crop(&image, &[[3.0, 3.0]; 5]).is_none());
+        assert!(crop(&image, &[[f32::NAN, 3.0]; 5]).is_none());
+        assert!(crop(&RgbImage::new(0, 0), &TEMPLATE).is_none());
+    }
+
+    #[test]
+    fn a_mirrored_face_is_not_reflected_back() {
+        let mirrored = TEMPLATE.map(|[x, y]| [-x, y]);
+        let t = Similarity::between(&mirrored, &TEMPLATE).unwrap();
+        // A rotation keeps the sense of rotation: determinant a² + b² > 0 by its very form.
+        let fit: f32 =
+            mirrored.iter().zip(TEMPLATE).map(|(p, q)| (t.apply(*p)[0] - q[0]).abs()).fold(0.0, f32::max);
+        assert!(fit > 5.0, "a reflection would have fitted exactly");
+    }
+
+    proptest! {
+        #[test]
+        fn a_turned_scaled_shifted_face_comes_back_to_the_template(
+            angle in -3.1f32..3.1, scale in 0.2f32..6.0, tx in -500f32..500.0, ty in -500f32..500.0
+        ) {
+            let away = Similarity { a: scale * angle.cos(), b: scale * angle.sin(), tx, ty };
+            let landmarks = TEMPLATE.map(|p| away.apply(p));
+            let back = Similarity::between(&landmarks, &TEMPLATE).unwrap();
+            for (p, q) in landmarks.iter().zip(TEMPLATE) {
+                let r = back.apply(*p);
+                prop_assert!((r[0] - q[0]).abs() < 0.05 && (r[1] - q[1]).abs() < 0.05);
+            }
+            let there = back.inverse().apply(TEMPLATE[2]);
+            prop_assert!((there[0] - landmarks[2][0]).abs() < 0.1);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Detection: a frame is brought to the network's size (scaled down if it must be, never up, at
+//! the top left, the rest black), run, decoded and brought back to pixels of the frame.
+
+use super::card::{Card, Colour, Task};
+use super::decode::Decoder;
+use super::network::{ModelError, Network};
+use super::{Detection, Rect};
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use image::RgbImage;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// A detector with its buffers; one per thread.
+pub struct Detector {
+    card: Card,
+    network: Network,
+    decoder: Decoder,
+    threshold: f32,
+    resizer: Resizer,
+    scaled: Image<'static>,
+}
+
+impl Clone for Detector {
+    fn clone(&self) -> Self {
+        Self {
+            card: self.card.clone(),
+            network: self.network.clone(),
+            decoder: self.decoder.clone(),
+            threshold: self.threshold,
+            resizer: Resizer::new(),
+            scaled: Image::new(1, 1, PixelType::U8x3),
+        }
+    }
+}
+
+/// Faces of one frame, and what finding them took.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Detected {
+    /// In pixels of the frame, strongest first.
+    pub faces: Vec<Detection>,
+    /// Time to scale the frame and lay out the network's input.
+    pub prepare: Duration,
+    /// Time to run the network and read its output.
+    pub infer: Duration,
+}
+
+impl Detector {
+    /// Opens the detector of the card at `path` (or the one inside the program). `threshold`
+    /// takes the place of the card's, 0..1.
+    pub fn open(path: Option<&Path>, threshold: Option<f32>) -> Result<Detector, ModelError> {
+        let (card, network) = Network::open(path, Task::Detect)?;
+        let threshold = threshold.unwrap_or(card.threshold.score);
+        let decoder = Decoder::new(&card);
+        let scaled = Image::new(1, 1, PixelType::U8x3);
+        Ok(Detector { card, network, decoder, threshold, resizer: Resizer::new(), scaled })
+    }
+
+    /// The model's card.
+    pub fn card(&self) -> &Card {
+        &self.card
+    }
+
+    /// Width and height of the network's input.
+    pub fn size(&self) -> (u32, u32) {
+        let (w, h) = self.card.input.size();
+        (w as u32, h as u32)
+    }
+
+    /// Finds faces. The error is in the inference engine's words.
+    pub fn detect(&mut self, image: &RgbImage) -> Result<Detected, String> {
+        let begin = Instant::now();
+        let (w, h) = (image.width(), image.height());
+        if w == 0 || h == 0 {
+            let zero = Duration::ZERO;
+            return Ok(Detected { faces: Vec::new(), prepare: zero, infer: zero });
+        }
+        let (net_w, net_h) = self.size();
+        let scale = (net_w as f64 / w as f64).min(net_h as f64 / h as f64).min(1.0);
+        let fit = |side: u32, limit: u32| ((side as f64 * scale).round() as u32).clamp(1, limit);
+        let (sw, sh) = (fit(w, net_w), fit(h, net_h));
+        let pixels: &[u8] = if (sw, sh) == (w, h) {
+            image.as_raw()
+        } else {
+            if (self.scaled.width(), self.scaled.height()) != (sw, sh) {
+                self.scaled = Image::new(sw, sh, PixelType::U8x3);
+            }
+            let source = ImageRef::new(w, h, image.as_raw(), PixelType::U8x3).map_err(|e| e.to_string())?;
+            // Like averaging over areas, which the networks were trained with.
+            let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Box));
+            self.resizer.resize(&source, &mut self.scaled, &options).map_err(|e| e.to_string())?;
+            self.scaled.buffer()
+        };
+        let card = &self.card;
+        let mut prepare = Duration::ZERO;
+        let outputs = self.network.run(|input| {
+            lay_out(pixels, (sw as usize, sh as usize), card, input);
+            prepare = begin.elapsed();
+        })?;
+        let mut faces = self.decoder.decode(|i| outputs.values(i), self.threshold, card.threshold.nms);
+        let (fx, fy) = (w as f32 / sw as f32, h as f32 / sh as f32);
+        for face in &mut faces {
+            let b = face.bbox;
+            face.bbox = Rect { x: b.x * fx, y: b.y * fy, w: b.w * fx, h: b.h * fy };
+            face.landmarks = face.landmarks.map(|[x, y]| [x * fx, y * fy]);
+        }
+        Ok(Detected { faces, prepare, infer: begin.elapsed().saturating_sub(prepare) })
+    }
+}
+
+/// Writes RGB pixels as planes of the card's size, colour order, mean and scale; the rest is black.
+pub fn lay_out(pixels: &[u8], (w, h): (usize, usize), card: &Card, input: &mut [f32]) {
+    let (net_w, net_h) = card.input.size();
+    for (plane, out) in input.chunks_exact_mut(net_w * net_h).take(3).enumerate() {
+        let channel = if card.input.colour == Colour::Rgb { plane } else { 2 - plane };
+        let (mean, scale) = (card.input.mean[plane], card.input.scale[plane]);
+        let black = -mean * scale;
+        for (y, row) in out.chunks_exact_mut(net_w).enumerate() {
+            let (used, rest) = row.split_at_mut(if y < h { w.min(net_w) } else { 0 });
+            rest.fill(black);
+            if let Some(line) = pixels.get(y * w * 3..(y + 1) * w * 3).filter(|_| y < h) {
+                for (x, pixel) in used.iter_mut().zip(line.chunks_exact(3)) {
+                    *x = (pixel[channel] as f32 - mean) * scale;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pixels_go_to_their_planes_and_the_rest_is_black() {
+        let text = include_str!("../../models/detector-640.toml").replace("\"rgb\"", "\"bgr\"");
+        let card = Card::parse(&text).unwrap();
+        let (w, h) = card.input.size();
+        let mut input = vec![9.0; 3 * w * h];
+        lay_out(&[255, 0, 10, 1, 2, 3], (2, 1), &card, &mut input);
+        let value = |x: u8| (x as f32 - 127.5) / 128.0;
+        assert_eq!(input[..3], [value(10), value(3), value(0)]);
+        assert_eq!(input[2 * w * h..2 * w * h + 3], [value(255), value(1), value(0)]);
+        assert!(input[w..w * h].iter().all(|&x| x == value(0)));
+    }
+
+    #[test]
+    fn frames_of_any_size_are_taken() {
+        let mut detector = Detector::open(None, Some(0.99)).unwrap();
+        for (w, h) in [(1, 1), (3, 2000), (2000, 3), (640, 384), (641, 385), (1280, 720), (0, 0)] {
+            let found = detector.detect(&RgbImage::new(w, h)).unwrap();
+            for face in found.faces {
+                assert!(face.bbox.w > 0.0);
+            }
+        }
+    }
+}
