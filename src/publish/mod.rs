@@ -1,7 +1,20 @@
 //! Desired state per display, to MQTT and to pages; impressions and outcomes back.
 //! What a broker gets after a reconnect is the present state, never a backlog.
+//!
+//! `desired` says what each display should show, `presenter` what a display must be told so that it
+//! does, `wire` how that reads on the wire, `bus` carries it over MQTT, and `intake` hands on what
+//! displays, tills and the back office send. Nothing here ever makes the rest of the daemon wait.
 
+mod bus;
+mod connection;
 mod desired;
+mod health;
+mod intake;
+mod presenter;
 pub mod settings;
+pub mod wire;
 
+pub use bus::{Bus, BusError};
 pub use desired::{Desired, Screen};
+pub use health::BusHealth;
+pub use intake::{Delivery, Incoming, Intake, Verdict};

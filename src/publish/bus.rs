@@ -1,0 +1,464 @@
+//! The daemon's place on the MQTT bus.
+//!
+//! A connection is born empty and dies whole: each attempt makes a new client, so nothing that was
+//! queued or unacknowledged on one connection can come out on the next. What should be known is
+//! said anew from the desired state once the broker has accepted the connection.
+//!
+//! - One task polls the connection and does nothing else that could wait.
+//! - One task for each display follows its desired screen and says the changes with `try_publish`.
+//!   When the queue is full it tries again shortly, with what is true then; nothing piles up.
+//! - One task for each connection hands received messages on and acknowledges them in order, after
+//!   the receiver's commit. The broker sends at most 64 beyond those acknowledged.
+//!
+//! A display whose broker just came back may connect later than the daemon does, and a personal
+//! slate is never retained; so a present personal slate is said again 0.5 s and 1 s after a
+//! connection began, under the same sequence. A display that reports itself online is answered, too.
+
+pub use super::connection::BusError;
+use super::connection::{self, CONNECT_LIMIT, RECEIVE_MAXIMUM, Retry};
+use super::desired::{Desired, Screen};
+use super::health::{BusHealth, HealthBook};
+use super::intake::{Incoming, Intake, Verdict};
+use super::presenter::{Presenter, Say};
+use super::settings::BusSettings;
+use super::wire::{SlateMessage, State, StatusMessage, VisitMessage};
+use crate::clock::Clock;
+use crate::display::StoreSettings;
+use crate::id::DisplayId;
+use futures_util::StreamExt;
+use rumqttc::Outgoing;
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{
+    Filter, Packet, PubAck, PubAckProperties, PubAckReason, Publish, PublishProperties, SubscribeReasonCode,
+};
+use rumqttc::v5::{AsyncClient, Event, EventLoop, Request};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_stream::wrappers::ReceiverStream;
+
+/// Requests that wait for the poll task at most.
+const QUEUE: usize = 64;
+/// Received messages that the receiver works on at once; acknowledged in order all the same.
+const AT_WORK: usize = 32;
+/// Pauses between attempts: the longest must leave every display its slate within 2 s of the
+/// broker's return.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Pause when somebody has to mend something first.
+const SLOW_PAUSE: Duration = Duration::from_secs(5);
+/// A connection that lasted so long was a good one: the next pause is the first again.
+const GOOD: Duration = Duration::from_secs(5);
+/// When a full queue is tried again.
+const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(20);
+/// When a personal slate is said again after a connection began.
+const ECHOES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(1)];
+/// How long to wait before everything is said again because the broker refused a message.
+const REFUSED_PAUSE: Duration = Duration::from_secs(5);
+/// How long a goodbye may take.
+const GOODBYE: Duration = Duration::from_secs(2);
+/// Looks at the clock at least so often, since it may jump.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// A live connection. `round` grows whenever everything is to be said again.
+#[derive(Clone)]
+struct Link {
+    client: AsyncClient,
+    began: Instant,
+    round: u64,
+}
+
+struct Shared {
+    settings: BusSettings,
+    store: StoreSettings,
+    intake: Intake,
+    clock: Clock,
+    health: HealthBook,
+    status: StatusMessage,
+    link: watch::Sender<Option<Link>>,
+    stop: watch::Sender<bool>,
+    say_again: BTreeMap<DisplayId, Notify>,
+}
+
+/// The running bus. Dropping it cuts the connection; [`Bus::stop`] says goodbye first.
+pub struct Bus {
+    shared: Arc<Shared>,
+    poll: JoinHandle<()>,
+    presenters: JoinSet<()>,
+}
+
+impl Bus {
+    /// Starts publishing `desired` to the broker of `settings` and handing what comes to `intake`.
+    /// Returns at once, broker or not; must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// Certificate files that cannot be used.
+    pub fn start(
+        settings: BusSettings,
+        store: &StoreSettings,
+        desired: &Desired,
+        intake: Intake,
+        boot_id: &str,
+        clock: Clock,
+    ) -> Result<Bus, BusError> {
+        connection::options(&settings, "", b"")?;
+        let status = StatusMessage {
+            state: State::Online,
+            boot_id: boot_id.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            since: clock.now().utc,
+        };
+        let shared = Arc::new(Shared {
+            health: HealthBook::new(connection::address(&settings), clock.clone()),
+            settings,
+            store: store.clone(),
+            intake,
+            clock,
+            status,
+            link: watch::Sender::new(None),
+            stop: watch::Sender::new(false),
+            say_again: desired.displays().map(|d| (d.clone(), Notify::new())).collect(),
+        });
+        let mut presenters = JoinSet::new();
+        for display in desired.displays() {
+            if let Some(screen) = desired.watch(display) {
+                presenters.spawn(present(shared.clone(), display.clone(), screen));
+            }
+        }
+        Ok(Bus { poll: tokio::spawn(run(shared.clone())), presenters, shared })
+    }
+
+    /// Says that a visit began or ended. Not kept when there is no connection: a visit is an event,
+    /// and an old one is worth nothing.
+    pub fn visit(&self, visit: &VisitMessage) {
+        let link = self.shared.link.borrow().clone();
+        let sent = link.is_some_and(|link| {
+            let topic = self.shared.intake.topics().visit();
+            publish(&link.client, topic, false, json(visit), PublishProperties::default())
+        });
+        if !sent {
+            self.shared.health.failed();
+        }
+    }
+
+    /// How the bus is doing.
+    pub fn health(&self) -> BusHealth {
+        self.shared.health.snapshot(self.shared.intake.counts())
+    }
+
+    /// Says `offline`, disconnects and ends; at most about 2 s.
+    pub async fn stop(mut self) {
+        self.presenters.shutdown().await;
+        let link = self.shared.link.borrow().clone();
+        self.shared.stop.send_replace(true);
+        if let Some(link) = link {
+            let goodbye = async {
+                let offline = json(&StatusMessage { state: State::Offline, ..self.shared.status.clone() });
+                let topic = self.shared.intake.topics().status();
+                let sent = link.client.publish(topic, QoS::AtLeastOnce, true, offline).await;
+                if sent.is_ok() && link.client.disconnect().await.is_ok() {
+                    let _ = (&mut self.poll).await;
+                }
+            };
+            let _ = timeout(GOODBYE, goodbye).await;
+        }
+        self.poll.abort();
+    }
+}
+
+impl Drop for Bus {
+    fn drop(&mut self) {
+        self.poll.abort();
+    }
+}
+
+fn json(message: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(message).unwrap_or_default()
+}
+
+fn publish(
+    client: &AsyncClient,
+    topic: String,
+    retain: bool,
+    payload: Vec<u8>,
+    p: PublishProperties,
+) -> bool {
+    let p = PublishProperties { payload_format_indicator: Some(1), ..p };
+    client.try_publish_with_properties(topic, QoS::AtLeastOnce, retain, payload, p).is_ok()
+}
+
+/// Connects again and again until it is told to stop.
+async fn run(shared: Arc<Shared>) {
+    let mut stop = shared.stop.subscribe();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let began = Instant::now();
+        let ended = run_once(&shared).await;
+        shared.link.send_replace(None);
+        if *stop.borrow() {
+            shared.health.disconnected();
+            return;
+        }
+        let (why, retry) = ended;
+        if shared.health.lost(&why) {
+            tracing::warn!(reason = %why, "no connection to the broker; displays keep what they have");
+        }
+        if began.elapsed() > GOOD + CONNECT_LIMIT {
+            pause = FIRST_PAUSE;
+        }
+        let wait = if retry == Retry::Slowly { SLOW_PAUSE } else { pause };
+        tokio::select! {
+            () = sleep(wait) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// One connection from its first byte to its last; returns why it ended.
+async fn run_once(shared: &Arc<Shared>) -> (String, Retry) {
+    let offline = json(&StatusMessage { state: State::Offline, ..shared.status.clone() });
+    let options = match connection::options(&shared.settings, &shared.intake.topics().status(), &offline) {
+        Ok(options) => options,
+        Err(e) => return (e.to_string(), Retry::Slowly),
+    };
+    let (client, mut events) = AsyncClient::new(options, QUEUE);
+    let refused: Arc<Mutex<Vec<PubAck>>> = Arc::default();
+    let mut acknowledging = JoinSet::new();
+    let (to_acknowledge, received) = mpsc::channel(usize::from(RECEIVE_MAXIMUM) * 2);
+    acknowledging.spawn(acknowledge(shared.clone(), client.clone(), received, refused.clone()));
+    loop {
+        // pings keep events coming: silence for so long means that even writing is stuck. The broker
+        // may have asked for another keep-alive than ours
+        let longest_silence = CONNECT_LIMIT + 3 * events.options.keep_alive();
+        let event = match timeout(longest_silence, events.poll()).await {
+            Ok(Ok(event)) => event,
+            Ok(Err(e)) => return connection::explain(&e, &shared.settings),
+            Err(_) => {
+                return (format!("{} stopped reading", connection::address(&shared.settings)), Retry::Soon);
+            }
+        };
+        match event {
+            Event::Incoming(Packet::ConnAck(_)) => connected(shared, &client),
+            Event::Incoming(Packet::SubAck(ack)) => {
+                for (filter, code) in shared.intake.topics().subscriptions().iter().zip(&ack.return_codes) {
+                    if !matches!(code, SubscribeReasonCode::Success(_)) {
+                        trouble(
+                            shared,
+                            format!("the broker refused the subscription to {filter} ({code:?})"),
+                        );
+                    }
+                }
+            }
+            Event::Incoming(Packet::PubAck(ack)) => match ack.reason {
+                PubAckReason::Success | PubAckReason::NoMatchingSubscribers => shared.health.published(),
+                reason => {
+                    trouble(
+                        shared,
+                        format!("the broker refused a message of ours ({reason:?}): check its access rules"),
+                    );
+                    say_everything_later(shared, &mut acknowledging);
+                }
+            },
+            Event::Incoming(Packet::Publish(message)) => {
+                if let Some(why) = receive(shared, message, &to_acknowledge, &mut events) {
+                    return (why, Retry::Soon);
+                }
+            }
+            Event::Outgoing(Outgoing::Disconnect) => {
+                tracing::debug!("said goodbye to the broker");
+            }
+            _ => {}
+        }
+        shared.health.in_flight(events.state.inflight());
+        let refused: Vec<PubAck> = refused.lock().unwrap_or_else(|e| e.into_inner()).drain(..).collect();
+        events.pending.extend(refused.into_iter().map(Request::PubAck));
+    }
+}
+
+/// The broker has accepted the connection: subscribe, say that we are here, let the displays' tasks
+/// say what is present.
+fn connected(shared: &Arc<Shared>, client: &AsyncClient) {
+    let filters = shared.intake.topics().subscriptions();
+    let subscribed = client.try_subscribe_many(filters.map(|f| Filter::new(f, QoS::AtLeastOnce)));
+    let status = json(&shared.status);
+    let said = publish(client, shared.intake.topics().status(), true, status, PublishProperties::default());
+    if subscribed.is_err() || !said {
+        // the queue of a new connection is empty: this would be a fault of ours
+        tracing::error!("the first messages of a connection found no room");
+    }
+    shared.health.connected();
+    tracing::info!(broker = %connection::address(&shared.settings), "connected to the broker");
+    let round = shared.link.borrow().as_ref().map_or(0, |l| l.round) + 1;
+    shared.link.send_replace(Some(Link { client: client.clone(), began: Instant::now(), round }));
+}
+
+fn trouble(shared: &Shared, what: String) {
+    if shared.health.trouble(&what) {
+        tracing::warn!(broker = %connection::address(&shared.settings), "{what}");
+    }
+}
+
+/// The broker refused a message: perhaps for a moment only, so say what is present once more.
+fn say_everything_later(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
+    if tasks.len() > 1 {
+        while tasks.try_join_next().is_some() {}
+        if tasks.len() > 1 {
+            return;
+        }
+    }
+    let shared = shared.clone();
+    tasks.spawn(async move {
+        sleep(REFUSED_PAUSE).await;
+        shared.link.send_if_modified(|link| link.as_mut().map(|link| link.round += 1).is_some());
+    });
+}
+
+/// Takes one message in. Returns why the connection must end, if it must.
+fn receive(
+    shared: &Shared,
+    message: Publish,
+    to_acknowledge: &mpsc::Sender<(Publish, Incoming)>,
+    events: &mut EventLoop,
+) -> Option<String> {
+    let topic = String::from_utf8_lossy(&message.topic);
+    let receipt = Publish { qos: message.qos, pkid: message.pkid, ..Publish::default() };
+    match shared.intake.read(&topic, &message.payload) {
+        Some(Ok(incoming)) => {
+            if let Incoming::DisplayStatus(display, status) = &incoming
+                && status.state == State::Online
+                && !message.retain
+                && let Some(notify) = shared.say_again.get(display)
+            {
+                notify.notify_one();
+            }
+            if to_acknowledge.try_send((receipt, incoming)).is_err() {
+                if message.qos == QoS::AtMostOnce {
+                    shared.intake.count_refused();
+                    tracing::warn!(topic = %topic, "a message sent with QoS 0 was dropped: too many at once; use QoS 1");
+                } else {
+                    return Some("the broker sends more than our receive maximum allows".into());
+                }
+            }
+        }
+        Some(Err(why)) => {
+            tracing::warn!(topic = %topic, reason = %why, "a message that is not of the contract was refused");
+            shared.intake.count_refused();
+            events.pending.extend(refusal(&receipt, &why.0).map(Request::PubAck));
+        }
+        None => {
+            tracing::debug!(topic = %topic, "a message on a topic that is not read");
+            events.pending.extend(refusal(&receipt, "not a topic that is read").map(Request::PubAck));
+        }
+    }
+    None
+}
+
+/// An acknowledgement that says no; QoS 0 has none.
+fn refusal(message: &Publish, why: &str) -> Option<PubAck> {
+    (message.qos == QoS::AtLeastOnce).then(|| PubAck {
+        pkid: message.pkid,
+        reason: PubAckReason::PayloadFormatInvalid,
+        properties: Some(PubAckProperties {
+            reason_string: Some(why.to_owned()),
+            user_properties: Vec::new(),
+        }),
+    })
+}
+
+/// Offers received messages to the receiver, and acknowledges each after its commit, in order.
+async fn acknowledge(
+    shared: Arc<Shared>,
+    client: AsyncClient,
+    received: mpsc::Receiver<(Publish, Incoming)>,
+    refused: Arc<Mutex<Vec<PubAck>>>,
+) {
+    let offered = ReceiverStream::new(received).map(|(message, incoming)| {
+        let intake = shared.intake.clone();
+        async move { (message, intake.offer(incoming).await) }
+    });
+    let mut judged = std::pin::pin!(offered.buffered(AT_WORK));
+    while let Some((message, verdict)) = judged.next().await {
+        match verdict {
+            Some(Verdict::Done) => {
+                if client.ack(&message).await.is_err() {
+                    return;
+                }
+            }
+            Some(Verdict::Refused(why)) => {
+                tracing::warn!(reason = %why, "a received message was refused");
+                let refusal = refusal(&message, &why);
+                refused.lock().unwrap_or_else(|e| e.into_inner()).extend(refusal);
+            }
+            None => return,
+        }
+    }
+}
+
+/// Follows one display's screen and says what changes.
+async fn present(shared: Arc<Shared>, display: DisplayId, mut screen: watch::Receiver<Screen>) {
+    let mut link = shared.link.subscribe();
+    let mut presenter = Presenter::new(display.clone());
+    let mut said_round: Option<(Instant, u64)> = None;
+    let mut echoes: Vec<Instant> = Vec::new();
+    let mut again = false;
+    loop {
+        let mut wait = LONGEST_SLEEP;
+        let now_link = link.borrow_and_update().clone();
+        let wanted = screen.borrow_and_update().clone();
+        if let Some(link) = now_link {
+            let new_round = said_round != Some((link.began, link.round));
+            let echo = echoes.first().is_some_and(|at| *at <= Instant::now()) && presenter.is_personal();
+            echoes.retain(|at| *at > Instant::now());
+            let now = shared.clock.now().utc;
+            let mut next = presenter.clone();
+            let said = next.messages(&wanted, now, new_round || echo || again);
+            if said.into_iter().all(|message| say(&shared, &link.client, &display, message)) {
+                presenter = next;
+                again = false;
+                if new_round {
+                    said_round = Some((link.began, link.round));
+                    echoes = ECHOES.iter().map(|after| link.began + *after).collect();
+                }
+            } else {
+                presenter.skip_sequences_of(&next);
+                wait = QUEUE_FULL_PAUSE;
+            }
+            if let Some(at) = presenter.wakes_at() {
+                let ahead = Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO);
+                wait = wait.min(ahead + Duration::from_millis(1));
+            }
+            if let Some(at) = echoes.first() {
+                wait = wait.min(at.saturating_duration_since(Instant::now()));
+            }
+        }
+        let asked = async {
+            match shared.say_again.get(&display) {
+                Some(notify) => notify.notified().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            changed = screen.changed() => if changed.is_err() { return },
+            changed = link.changed() => if changed.is_err() { return },
+            () = asked => again = true,
+            () = sleep(wait) => {}
+        }
+    }
+}
+
+/// Puts one message into the queue; false if it is full.
+fn say(shared: &Shared, client: &AsyncClient, display: &DisplayId, message: Say) -> bool {
+    let topic = shared.intake.topics().slate(display);
+    let (slate, sequence, seconds, retain) = match message {
+        Say::Clear => return publish(client, topic, true, Vec::new(), PublishProperties::default()),
+        Say::Store(slate, sequence, seconds) => (slate, sequence, seconds, true),
+        Say::Personal(slate, sequence, seconds) => (slate, sequence, seconds, false),
+    };
+    let properties =
+        PublishProperties { message_expiry_interval: Some(seconds), ..PublishProperties::default() };
+    publish(client, topic, retain, json(&SlateMessage::new(&slate, sequence, &shared.store)), properties)
+}
