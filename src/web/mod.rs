@@ -1,4 +1,195 @@
 //! Pages and API over HTTP: the displays' pages, the live view, frames from browsers, receipts,
 //! status. Pages load nothing from elsewhere.
+//!
+//! What always holds:
+//! - The server knows no storage, camera or bus: it reads [`AppState`] and asks the rest of the
+//!   appliance through one bounded channel of [`Request`].
+//! - A display's page is open to whoever reaches the port; everything that changes or reveals more
+//!   needs the token, or comes from this machine itself (see [`guard`]).
+//! - Nothing of a member but an alias leaves here, and of a stranger only a box in a live picture.
+//! - Every body, connection, stream and wait has a limit; what is over it is refused in words.
 
+mod api;
+mod assets;
+mod display;
+mod guard;
+pub mod inbound;
+mod index;
+pub mod live;
+mod live_page;
+mod refusal;
+mod screen;
+mod server;
 pub mod settings;
+pub mod status;
+
+#[cfg(test)]
+mod tests;
+
+pub use inbound::{LineIn, ProductIn, ReceiptIn, StockIn};
+pub use live::{Live, LiveCamera, LiveEvent, LiveFrame, LiveLabel, LiveTrack, LiveWhat};
+pub use refusal::{Fault, Refused};
+pub use server::serve;
+pub use status::Status;
+
+use crate::clock::Clock;
+use crate::display::{Ack, DisplaySettings, StoreSettings};
+use crate::id::{CameraId, DisplayId};
+use crate::publish::Desired;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use prometheus_client::registry::Registry;
+use serde::Serialize;
+use settings::WebSettings;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tower_http::catch_panic::CatchPanicLayer;
+
+/// Open event streams at most; half of the connections, so that requests always find a place.
+const STREAMS: usize = 256;
+/// Pause between two heartbeats of an event stream. A page that hears nothing for twice as long
+/// takes the appliance for lost.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// Largest body of a display's word about a slate.
+const ACK_BYTES: usize = 2 * 1024;
+/// Largest body of receipts and stock.
+const JSON_BYTES: usize = 2 * 1024 * 1024;
+/// Largest body of catalogue changes.
+const CATALOGUE_BYTES: usize = 8 * 1024 * 1024;
+/// Largest picture that a browser may post.
+const FRAME_BYTES: usize = 4 * 1024 * 1024;
+
+/// What the pages and the API are made from.
+#[derive(Clone)]
+pub struct AppState {
+    /// Token and live view; where to listen is the caller's business.
+    pub web: WebSettings,
+    /// Name and currency.
+    pub store: StoreSettings,
+    /// The displays that have a page.
+    pub displays: Vec<DisplaySettings>,
+    /// What each display should show now.
+    pub desired: Desired,
+    /// What the live view shows; [`Live::off`] when it does not exist.
+    pub live: Live,
+    /// The time that pages set their clocks by.
+    pub clock: Clock,
+    /// Asks how everything is; must answer without waiting.
+    pub status: Arc<dyn Fn() -> Status + Send + Sync>,
+    /// What `/metrics` prints.
+    pub metrics: Arc<Registry>,
+    /// Where requests go; when it is full the sender is told to come again.
+    pub requests: mpsc::Sender<Request>,
+}
+
+/// What the web asks of the rest of the appliance. A reply is sent only after the commit; a
+/// dropped reply counts as "not done".
+#[derive(Debug)]
+pub enum Request {
+    /// A display's page says what it did with a slate.
+    Ack(Ack),
+    /// Receipts of a point of sale: all of them or none. The reply has one entry a receipt, in order.
+    Receipts(Vec<ReceiptIn>, oneshot::Sender<Result<Vec<Counted>, Refused>>),
+    /// Products that are new or changed: all of them or none.
+    Catalogue(Vec<ProductIn>, oneshot::Sender<Result<Changes, Refused>>),
+    /// Pieces in stock: all of them or none.
+    Stock(Vec<StockIn>, oneshot::Sender<Result<Changes, Refused>>),
+    /// A JPEG from a kiosk's browser, for the camera of that name.
+    Frame(CameraId, Bytes, oneshot::Sender<Result<(), FrameRefused>>),
+}
+
+/// What became of one receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Counted {
+    /// It is on disk now.
+    Counted,
+    /// It was on disk already; nothing changed.
+    Duplicate,
+}
+
+/// What a catalogue or stock change did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Changes {
+    /// Rows that did not exist.
+    pub new: usize,
+    /// Rows that changed.
+    pub changed: usize,
+    /// Rows that were so already.
+    pub unchanged: usize,
+}
+
+/// Why a posted picture was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FrameRefused {
+    /// No `[[camera]]` has this name.
+    #[error("there is no camera of this name")]
+    UnknownCamera,
+    /// The camera's source is not `browser`.
+    #[error("this camera does not take pictures from a browser")]
+    NotABrowserCamera,
+    /// The bytes are no picture that can be decoded.
+    #[error("the picture cannot be read: {0}")]
+    Unreadable(String),
+}
+
+/// [`AppState`] and what one run of the server adds to it.
+struct Shared {
+    app: AppState,
+    streams: Arc<Semaphore>,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Shared {
+    fn display(&self, id: &str) -> Option<&DisplaySettings> {
+        let id = DisplayId::new(id).ok()?;
+        self.app.displays.iter().find(|d| d.id == id)
+    }
+}
+
+/// The handlers' view of [`Shared`].
+type Web = axum::extract::State<Arc<Shared>>;
+
+/// All routes. `stopping` turns true (or its sender is dropped) when event streams must end.
+fn router(app: AppState, stopping: watch::Receiver<bool>) -> Router {
+    let shared = Arc::new(Shared { app, streams: Arc::new(Semaphore::new(STREAMS)), stopping });
+
+    let open = Router::new()
+        .route("/", get(index::page))
+        .route("/display/{id}", get(display::page))
+        .route("/display/{id}/events", get(display::events))
+        .route("/display/{id}/ack", post(display::ack).layer(DefaultBodyLimit::max(ACK_BYTES)))
+        .route("/display/worker.js", get(assets::worker))
+        .route("/assets/{name}", get(assets::asset))
+        .route("/livez", get(status::alive))
+        .route("/readyz", get(status::ready));
+
+    let mut guarded = Router::new()
+        .route("/status", get(status::page))
+        .route("/metrics", get(status::metrics))
+        .route("/api/status", get(status::json))
+        .route("/api/receipts", post(api::receipts).layer(DefaultBodyLimit::max(JSON_BYTES)))
+        .route("/api/stock", post(api::stock).layer(DefaultBodyLimit::max(JSON_BYTES)))
+        .route("/api/catalogue", post(api::catalogue).layer(DefaultBodyLimit::max(CATALOGUE_BYTES)))
+        .route("/api/cameras/{id}/frame", post(api::frame).layer(DefaultBodyLimit::max(FRAME_BYTES)));
+    if shared.app.live.exists() {
+        guarded = guarded
+            .route("/live", get(live_page::page))
+            .route("/live/events", get(live_page::events))
+            .route("/live/{picture}", get(live_page::picture));
+    }
+    let guarded =
+        guarded.route_layer(axum::middleware::from_fn_with_state(shared.clone(), guard::operators_only));
+
+    open.merge(guarded)
+        .fallback(refusal::no_such_page)
+        .method_not_allowed_fallback(refusal::wrong_method)
+        .layer(axum::middleware::from_fn(guard::same_origin))
+        .layer(axum::middleware::from_fn(guard::time_limit))
+        .layer(CatchPanicLayer::custom(refusal::after_panic))
+        .layer(axum::middleware::map_response(guard::headers))
+        .with_state(shared)
+}

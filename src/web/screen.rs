@@ -1,0 +1,76 @@
+//! A slate as a page reads it: texts ready to show, no member, no score.
+
+use crate::display::StoreSettings;
+use crate::publish::Screen;
+use crate::recommend::{Audience, Slate};
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// What a display's page gets: the present state, always whole.
+#[derive(Debug, Serialize)]
+pub(super) struct ScreenView {
+    /// The appliance's clock, Unix milliseconds.
+    now: i64,
+    /// Version of the page that this appliance serves.
+    page: &'static str,
+    store: Option<SlateView>,
+    personal: Option<SlateView>,
+}
+
+/// One slate.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct SlateView {
+    id: String,
+    sequence: u64,
+    audience: &'static str,
+    /// Unix milliseconds.
+    valid_until: i64,
+    greeting: Option<String>,
+    items: Vec<ItemView>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct ItemView {
+    sku: String,
+    name: String,
+    price: String,
+    place: Option<String>,
+    reason: String,
+}
+
+impl ScreenView {
+    /// What `screen` says at `now`; a personal slate that is no longer valid is left out.
+    pub(super) fn new(screen: &Screen, now: Timestamp, page: &'static str, store: &StoreSettings) -> Self {
+        let personal = screen.personal.as_ref().filter(|s| s.valid_until > now);
+        Self {
+            now: now.as_millisecond(),
+            page,
+            store: screen.store.as_ref().map(|s| SlateView::new(s, store)),
+            personal: personal.map(|s| SlateView::new(s, store)),
+        }
+    }
+}
+
+impl SlateView {
+    /// `slate` in the store's currency.
+    pub(super) fn new(slate: &Slate, store: &StoreSettings) -> Self {
+        let item = |i: &crate::recommend::Suggestion| ItemView {
+            sku: i.sku.clone(),
+            name: i.name.clone(),
+            price: store.price(i.price),
+            place: i.place.clone(),
+            reason: i.reason_text.clone(),
+        };
+        Self {
+            id: slate.id.to_string(),
+            sequence: slate.sequence,
+            audience: match slate.audience {
+                Audience::Store => "store",
+                Audience::Personal { .. } => "personal",
+            },
+            valid_until: slate.valid_until.as_millisecond(),
+            greeting: slate.greeting.clone(),
+            items: slate.items.iter().map(item).collect(),
+        }
+    }
+}
