@@ -1,3 +1,4 @@
 //! Running it: settings, logs, supervision, status.
 
+pub mod log;
 pub mod settings;

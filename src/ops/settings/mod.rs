@@ -1,4 +1,26 @@
 //! The configuration: TOML in, checked settings out, or every mistake at once.
+//!
+//! A file goes through four rooms: [`source`] (lines, and what may be quoted of them), [`syntax`]
+//! (where it is not TOML), [`sections`] (keys, shapes, ranges, defaults, references) and
+//! [`finding`] (what a person reads). What always holds: settings exist only if there is no error;
+//! a finding quotes no secret; reading changes nothing.
+
+mod duration;
+mod files;
+mod finding;
+pub(super) mod nearest;
+mod reload;
+mod secret;
+mod sections;
+mod shape;
+mod source;
+mod syntax;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use finding::{Finding, Mistakes, Severity, Warning};
+pub use reload::{Change, ReloadPlan, reload_plan};
 
 use crate::broker::settings::BrokerSettings;
 use crate::camera::settings::CameraSettings;
@@ -8,6 +30,17 @@ use crate::storage::settings::StorageSettings;
 use crate::vision::settings::VisionSettings;
 use crate::visit::settings::RecognitionSettings;
 use crate::web::settings::WebSettings;
+use source::Source;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use table::{Credentials, Reader};
+use toml::de::DeTable;
+
+/// Larger files are refused unread.
+const LARGEST_FILE: u64 = 1 << 20;
 
 /// Everything the daemon is told, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,4 +65,121 @@ pub struct Settings {
     pub storage: StorageSettings,
     /// `[log]`: a `tracing` filter, e.g. `info` or `shopguide=debug`.
     pub log: String,
+    /// `[import.catalogue]` and `[import.receipts]`: our column's name to theirs.
+    pub import: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+impl Settings {
+    /// Reads a configuration file; secrets come from the files and credentials that it names.
+    pub fn load(path: &Path) -> Result<(Settings, Vec<Warning>), Mistakes> {
+        load(path, credentials().unwrap_or(Credentials::Absent))
+    }
+
+    /// Like [`Settings::load`], for looking only: outside the service, where systemd hands over no
+    /// credentials, one that the configuration names is a warning and stays `None`.
+    pub fn check(path: &Path) -> Result<(Settings, Vec<Warning>), Mistakes> {
+        load(path, credentials().unwrap_or(Credentials::Unchecked))
+    }
+
+    /// Reads a configuration's text as if it stood in `file`, whose folder relative paths start from.
+    pub fn from_str(text: &str, file: &Path) -> Result<(Settings, Vec<Warning>), Mistakes> {
+        let surroundings = Surroundings {
+            file,
+            folder: folder_of(file),
+            credentials: credentials().unwrap_or(Credentials::Absent),
+            is_world_readable: false,
+        };
+        read(text, surroundings).0
+    }
+}
+
+/// Where a text stands and what it may use.
+struct Surroundings<'p> {
+    file: &'p Path,
+    folder: PathBuf,
+    credentials: Credentials,
+    is_world_readable: bool,
+}
+
+fn credentials() -> Option<Credentials> {
+    std::env::var_os("CREDENTIALS_DIRECTORY").map(|folder| Credentials::Folder(folder.into()))
+}
+
+fn folder_of(file: &Path) -> PathBuf {
+    let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    file.parent().map(Path::to_owned).unwrap_or_default()
+}
+
+fn load(path: &Path, credentials: Credentials) -> Result<(Settings, Vec<Warning>), Mistakes> {
+    let bytes = read_file(path).map_err(|finding| not_read(path, finding))?;
+    let text = match std::str::from_utf8(&bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+            let (line, column) = Source::new("", &good).position(good.len());
+            let finding = Finding::error(format!("the text is not UTF-8 at line {line}, column {column}"));
+            return Err(not_read(path, finding.help("save the file as UTF-8 in your editor")));
+        }
+    };
+    let is_world_readable = files::is_world_readable(path);
+    read(text, Surroundings { file: path, folder: folder_of(path), credentials, is_world_readable }).0
+}
+
+/// The bytes of a configuration file, or why there are none.
+fn read_file(path: &Path) -> Result<Vec<u8>, Finding> {
+    let cannot = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => Finding::error("there is no such file")
+            .help("name the configuration with --config FILE; config/shopguide.toml is one to start from"),
+        std::io::ErrorKind::PermissionDenied => {
+            Finding::error("this user may not read it").help("give the file to the user that the service runs as")
+        }
+        _ => Finding::error(format!("cannot be read: {error}")),
+    };
+    let meta = std::fs::metadata(path).map_err(cannot)?;
+    if meta.is_dir() {
+        return Err(Finding::error("is a folder, not a file").help("name the configuration file inside it"));
+    }
+    let too_large = |size: String| {
+        Finding::error(format!("is too large for a configuration ({size}, at most 1 MiB)"))
+            .help("is this really the configuration?")
+    };
+    if meta.size() > LARGEST_FILE {
+        return Err(too_large(format!("{} MiB", meta.size().div_ceil(1 << 20))));
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(cannot)?;
+    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(cannot)?;
+    if bytes.len() as u64 > LARGEST_FILE {
+        return Err(too_large("more than 1 MiB".into()));
+    }
+    Ok(bytes)
+}
+
+fn not_read(path: &Path, finding: Finding) -> Mistakes {
+    Mistakes { findings: vec![Source::new(path.display().to_string(), "").place_nowhere(finding)] }
+}
+
+/// The reading itself, and every key that the program knows (`camera.url`).
+fn read(text: &str, at: Surroundings<'_>) -> (Result<(Settings, Vec<Warning>), Mistakes>, BTreeSet<String>) {
+    let source = Source::new(at.file.display().to_string(), text);
+    let (document, errors) = DeTable::parse_recoverable(text);
+    let syntax = syntax::findings(&source, text, &errors);
+    let reader = Reader::new(source, at.folder, at.credentials, at.is_world_readable);
+    let settings = sections::read(&reader.root(document.get_ref()));
+    let (known, mut findings) = reader.into_findings();
+
+    // Below a syntax error the file may have been misunderstood: only what stands above is judged.
+    let broken_from = syntax.iter().filter(|error| error.breaks_the_rest).map(|error| error.finding.line).min();
+    if let Some(line) = broken_from {
+        findings.retain(|finding| (1..line).contains(&finding.line) && !finding.rests_on_whole);
+    }
+    findings.extend(syntax.into_iter().map(|error| error.finding));
+    findings.sort_by_key(|finding| (finding.line, finding.column));
+
+    let refused = findings.iter().any(|finding| finding.severity == Severity::Error);
+    let result = match settings {
+        Some(settings) if !refused => Ok((settings, findings)),
+        _ => Err(Mistakes { findings }),
+    };
+    (result, known)
 }

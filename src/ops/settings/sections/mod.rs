@@ -1,0 +1,84 @@
+//! The sections of the configuration, one file each: which keys there are, their shapes, ranges and
+//! defaults. A section reads everything it has before it gives up, so that all mistakes are found.
+
+mod broker;
+mod bus;
+mod camera;
+mod camera_url;
+mod display;
+mod import;
+mod recognition;
+mod references;
+mod store;
+mod vision;
+mod web;
+
+use super::Settings;
+use super::files;
+use super::finding::Finding;
+use super::shape::{Refusal, parsed, whole};
+use super::table::Table;
+use crate::storage::settings::StorageSettings;
+
+/// Reads every section; `None` only after at least one error was reported.
+pub(super) fn read(root: &Table<'_, '_>) -> Option<Settings> {
+    let store_section = root.section("store");
+    let store = store::read(&store_section);
+    let camera_entries = root.entries("camera");
+    let cameras: Vec<_> = camera_entries.iter().map(camera::read).collect();
+    let display_entries = root.entries("display");
+    let displays: Vec<_> = display_entries.iter().map(display::read).collect();
+    let vision = vision::read(&root.section("vision"));
+    let recognition = recognition::read(&root.section("recognition"));
+    let mqtt_section = root.section("mqtt");
+    let broker_section = root.section("broker");
+    let broker = broker::read(&broker_section, !mqtt_section.has("host"));
+    let bus = bus::read(&mqtt_section, broker.as_ref(), store.as_ref().map(|store| &store.id));
+    let web_section = root.section("web");
+    let web = web::read(&web_section);
+    let storage = read_storage(&root.section("storage"));
+    let log = read_log(&root.section("log"));
+    let import = import::read(&root.section("import"));
+    root.finish();
+
+    references::check_names(&camera_entries, "camera");
+    references::check_names(&display_entries, "display");
+    references::check_zones(&camera_entries, &display_entries);
+    references::check_addresses(&web_section, &web, &broker_section, broker.as_ref());
+    Some(Settings {
+        store: store?,
+        cameras: cameras.into_iter().collect::<Option<_>>()?,
+        displays: displays.into_iter().collect::<Option<_>>()?,
+        vision,
+        recognition,
+        bus: bus?,
+        broker,
+        web,
+        storage,
+        log,
+        import,
+    })
+}
+
+fn read_storage(table: &Table<'_, '_>) -> StorageSettings {
+    let base = &table.reader().folder;
+    let folder = table.or("folder", &files::path(base, "a folder"), "/var/lib/shopguide".into());
+    let keep_days = table.or("keep_days", &whole(1..=36_500, "days"), 730);
+    if folder.exists() && !folder.is_dir() {
+        let finding = Finding::error(format!("{} is not a folder", table.quote("folder")));
+        table.report("folder", finding.expected("a folder that the service may write to; it is made if absent"));
+    }
+    table.finish();
+    StorageSettings { folder, keep_days }
+}
+
+fn read_log(table: &Table<'_, '_>) -> String {
+    let expected = "a log filter: error, warn, info, debug or trace, or parts like \"info,shopguide::camera=debug\"";
+    let filter = parsed(expected, |text| match crate::ops::log::check_filter(text) {
+        Ok(()) => Ok(text.to_owned()),
+        Err(no) => Err(Refusal::because(no.problem).meant(no.meant.map(|text| format!("{text:?}")))),
+    });
+    let filter = table.or("filter", &filter, "info".to_owned());
+    table.finish();
+    filter
+}

@@ -1,0 +1,84 @@
+//! What only shows when the sections are read together: names given twice, zones that nobody
+//! watches or shows, addresses that two listeners want.
+
+use crate::broker::settings::BrokerSettings;
+use crate::ops::settings::finding::Finding;
+use crate::ops::settings::nearest::nearest;
+use crate::ops::settings::table::Table;
+use crate::web::settings::WebSettings;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+/// Reports every entry whose `id` an earlier entry has.
+pub(super) fn check_names(entries: &[Table<'_, '_>], what: &str) {
+    let mut first: BTreeMap<String, usize> = BTreeMap::new();
+    for entry in entries {
+        let Some(id) = entry.plain_text("id") else { continue };
+        match first.get(&id) {
+            Some(line) => {
+                let finding = Finding::error(format!("another {what} has the id \"{id}\" (line {line})"));
+                entry.report("id", finding.expected(format!("an id of its own for every {what}")));
+            }
+            None => {
+                first.insert(id, entry.line_of("id"));
+            }
+        }
+    }
+}
+
+/// Warns of zones that are watched and not shown, or shown and not watched.
+pub(super) fn check_zones(cameras: &[Table<'_, '_>], displays: &[Table<'_, '_>]) {
+    let zones = |entries: &[Table<'_, '_>]| -> Vec<String> {
+        entries.iter().filter_map(|entry| entry.plain_text("zone")).collect()
+    };
+    let (watched, shown) = (zones(cameras), zones(displays));
+    let warn = |entries: &[Table<'_, '_>], others: &[String], problem: &str| {
+        for entry in entries {
+            let Some(zone) = entry.plain_text("zone").filter(|zone| !others.contains(zone)) else { continue };
+            let finding = Finding::warning(problem.replace("{}", &format!("{zone:?}"))).rests_on_whole();
+            let meant = nearest(&zone, others.iter().map(String::as_str));
+            entry.report(
+                "zone",
+                match meant {
+                    Some(meant) => finding.help(format!("did you mean \"{meant}\"?")),
+                    None => finding,
+                },
+            );
+        }
+    };
+    warn(cameras, &shown, "no display is in zone {}: what this camera sees is shown nowhere");
+    warn(displays, &watched, "no camera watches zone {}: this display never greets anybody");
+}
+
+/// Reports listeners that want the same address and port.
+pub(super) fn check_addresses(
+    web_section: &Table<'_, '_>,
+    web: &WebSettings,
+    broker_section: &Table<'_, '_>,
+    broker: Option<&BrokerSettings>,
+) {
+    let Some(broker) = broker else { return };
+    let tls_section = broker_section.section("tls");
+    let mut taken: Vec<(&Table<'_, '_>, &'static str, SocketAddr)> = vec![(web_section, "listen", web.listen)];
+    let mut wanted = vec![(broker_section, "listen", broker.listen)];
+    wanted.extend(broker.websocket.map(|address| (broker_section, "websocket", address)));
+    wanted.extend(broker.tls.as_ref().map(|(address, ..)| (&tls_section, "listen", *address)));
+    for (section, key, address) in wanted {
+        if let Some((other, other_key, _)) = taken.iter().find(|(_, _, earlier)| clash(*earlier, address)) {
+            // Placed where the administrator wrote something, if only one of the two was written.
+            let (at, at_key, by) = if section.has(key) || !other.has(other_key) {
+                (section, key, other.path_of(other_key))
+            } else {
+                (*other, *other_key, section.path_of(key))
+            };
+            let finding = Finding::error(format!("{address} is also what {by} listens on"));
+            at.report(at_key, finding.expected("an address and port of its own for every listener").rests_on_whole());
+        }
+        taken.push((section, key, address));
+    }
+}
+
+fn clash(a: SocketAddr, b: SocketAddr) -> bool {
+    let everywhere = a.ip().is_unspecified() || b.ip().is_unspecified();
+    a.port() == b.port() && a.port() != 0 && (a.ip() == b.ip() || everywhere)
+}
