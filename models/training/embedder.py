@@ -53,18 +53,21 @@ class Teacher:
         return out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
 
 
-def find_landmarks(pictures, detector, side):
+def find_landmarks(pictures, detector, side, cache):
     """Keeps pictures in which the detector sees a face near the middle, with its landmarks."""
+    known = dict(np.load(cache)) if cache.exists() else {}
     kept = []
     for picture in pictures:
-        frame, scale = letterbox(picture.decode(), side, side)
-        scores, boxes, points = detect(detector.grids(frame), 0.5)
-        if len(boxes):
+        if picture.name not in known:
+            frame, scale = letterbox(picture.decode(), side, side)
+            _, boxes, points = detect(detector.grids(frame), 0.5)
             middle = boxes[:, :2] + boxes[:, 2:] / 2 - 190 * scale / 2
-            best = int(np.argmin(np.abs(middle).sum(1) - 0.2 * boxes[:, 2]))
-            picture.boxes = boxes[best : best + 1].astype(np.float32) / scale
-            picture.landmarks = points[best : best + 1].astype(np.float32) / scale
+            order = np.argsort(np.abs(middle).sum(1) - 0.2 * boxes[:, 2])
+            known[picture.name] = points[order[:1]].astype(np.float32) / scale
+        if len(known[picture.name]):
+            picture.landmarks = known[picture.name]
             kept.append(picture)
+    np.savez(cache, **known)
     return kept
 
 
@@ -331,8 +334,11 @@ def main():
     yunet = YuNet(models / "yunet_n_dynamic.onnx")
     teacher = Teacher(models / "mobilefacenet_ms1m_foamliu_112.onnx")
     began = time.time()
-    known = find_landmarks(read_identities(faces / "lfw-dev.zip", "train"), yunet, 192)
-    held = find_landmarks(read_identities(faces / "lfw-dev.zip", "held-out"), yunet, 192)
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    known = find_landmarks(read_identities(faces / "lfw-dev.zip", "train"), yunet, 192,
+                           arguments.work / "landmarks-train.npz")
+    held = find_landmarks(read_identities(faces / "lfw-dev.zip", "held-out"), yunet, 192,
+                          arguments.work / "landmarks-held-out.npz")
     aligned = [Picture(p.name, p.encoded) for p in read_identities(faces / "utkface-aligned112.zip", "all")]
     crowd = crops_from_wider(read_wider(faces / "wider-train.zip"), yunet)
     pools, shares = [known, aligned, crowd], [0.55, 0.35, 0.1]
@@ -412,7 +418,7 @@ def main():
         views_time += time.time() - mark
 
         progress = step / arguments.steps
-        factor = min(1.0, (step + 1) / 150) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+        factor = min(1.0, (step + 1) / 60) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
         for o, bases in zip(optimisers, base_rates):
             for group, base in zip(o.param_groups, bases):
                 group["lr"] = base * factor

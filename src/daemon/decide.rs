@@ -1,49 +1,88 @@
 //! The deciding thread: sightings in, desired screens out. It owns the gallery, the visits and the
 //! stations, so nothing of them is shared and nothing is locked.
 //!
-//! What always holds: it never waits for the disk (what is to be recorded goes to the recording
-//! thread), and of a face that is no member's nothing remains after its sighting was handled.
+//! What always holds: it never waits for the disk to record (that is the recording thread's work),
+//! and of a face that is no member's nothing remains after its sighting was handled.
 
+use super::heartbeat::Heartbeat;
 use super::record::{Record, Recorder};
 use super::station::{Person, SlateIds, Station};
 use crate::camera::Frame;
 use crate::clock::{Clock, Now};
 use crate::display::{Ack, AckKind};
 use crate::gallery::{Gallery, Match};
-use crate::id::{MemberId, ProductId, SlateId, ZoneId};
+use crate::id::{MemberId, ProductId, ZoneId};
+use crate::ops::metrics::Metrics;
+use crate::ops::settings::Settings;
 use crate::profile::Profile;
 use crate::publish::Desired;
+use crate::publish::wire::{VisitMessage, VisitTag};
 use crate::recommend::{Audience, Catalogue, Slate};
-use crate::storage::Store;
-use crate::vision::{Sighting, TrackId};
-use crate::visit::{Presence, Visits};
+use crate::storage::{Revisions, StorageError, Store};
+use crate::vision::{Settled, Sighting, TrackId};
+use crate::visit::{Presence, TrackState, Visits};
+use crate::web::{Live, LiveEvent, LiveFrame, LiveLabel, LiveTrack, LiveWhat};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 /// How often the thread looks at the time when nothing arrives.
-const TICK: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_millis(50);
+/// How often it asks whether another process changed members or products.
+const LOOK_ROUND: Duration = Duration::from_secs(1);
+/// Catalogue and popularity are read again at least so often, and at most once in [`LOOK_ROUND`].
+const CATALOGUE_AGE: Duration = Duration::from_secs(600);
 /// Popularity is counted over this many days.
 const POPULAR_DAYS: u32 = 28;
 /// Products on a receipt of the last hours are not suggested again.
 const JUST_BOUGHT: Duration = Duration::from_secs(12 * 3600);
+/// A dismissed product is not suggested again for so long.
+const COOL_DOWN: Duration = Duration::from_secs(30 * 60);
 /// Slates whose acknowledgements are expected, at most.
-const AWAITED: usize = 256;
+const AWAITED: usize = 512;
 
 /// What the deciding thread is told.
 #[derive(Debug)]
 pub enum Input {
-    /// Vision looked at a frame (kept only while somebody watches the live view).
+    /// Vision looked at a frame, which comes along only while somebody watches the live view.
     Seen(Sighting, Option<Frame>),
     /// A display said something about a slate.
     Ack(Ack),
-    /// A receipt was stored.
+    /// A member's receipt was stored.
     Bought(MemberId),
-    /// Products, stock or many receipts changed.
-    CatalogueChanged,
-    /// Members or templates may have changed.
-    GalleryChanged,
+    /// New settings to work with.
+    Reload(Box<Settings>),
+    /// Take every personal slate off and end.
+    End,
+}
+
+/// The ways out of the deciding thread.
+#[derive(Debug)]
+pub struct Out {
+    /// What displays should show.
+    pub desired: Desired,
+    /// What is to be recorded.
+    pub recorder: Recorder,
+    /// Visits for the bus, under names that say nothing.
+    pub visits: tokio::sync::mpsc::Sender<VisitMessage>,
+    /// Tracks that are decided are looked at less often.
+    pub settled: Settled,
+    /// Who watches the live view.
+    pub live: Live,
+    /// Counters.
+    pub metrics: Metrics,
+}
+
+/// What the embedder's card says.
+#[derive(Debug, Clone)]
+pub struct Embedder {
+    /// Name and version.
+    pub model: String,
+    /// Numbers in an embedding.
+    pub dimensions: usize,
+    /// Threshold for a vote, when the settings give none.
+    pub threshold: f32,
 }
 
 /// A slate that displays may still speak about.
@@ -53,80 +92,77 @@ struct Awaited {
     shown: bool,
 }
 
-/// Where the deciding thread's knowledge comes from and where its decisions go.
+/// A member who is in a zone.
 #[derive(Debug)]
+struct Here {
+    alias: String,
+    tag: VisitTag,
+    entered: Now,
+    captured: jiff::Timestamp,
+}
+
+/// The deciding thread's own.
 pub struct Decider {
     clock: Clock,
     store: Store,
+    embedder: Embedder,
     gallery: Gallery,
     visits: Visits,
     catalogue: Catalogue,
-    catalogue_stale: bool,
+    read: Option<(Now, Revisions)>,
+    looked: Option<Now>,
     stations: Vec<Station>,
     ids: SlateIds,
     personal_for: Duration,
-    captured: BTreeMap<MemberId, jiff::Timestamp>,
+    here: BTreeMap<(MemberId, ZoneId), Here>,
     dismissed: BTreeMap<MemberId, BTreeMap<ProductId, Now>>,
     awaited: VecDeque<Awaited>,
     out: Out,
 }
 
-/// The ways out of the deciding thread.
-#[derive(Debug, Clone)]
-pub struct Out {
-    /// What displays should show.
-    pub desired: Desired,
-    /// What is to be recorded.
-    pub recorder: Recorder,
-    /// Who watches the live view.
-    pub live: Live,
-    /// Counters.
-    pub metrics: Metrics,
-}
-
 impl Decider {
-    /// Takes what the thread needs to start; reads templates and catalogue on its first turn.
-    pub fn new(clock: Clock, store: Store, settings: &Settings, model: &str, threshold: f32, boot: &str, out: Out) -> Self {
+    /// Takes what the thread works with; templates and catalogue are read on its first turn.
+    pub fn new(clock: Clock, store: Store, settings: &Settings, embedder: Embedder, boot: &str, out: Out) -> Self {
+        let threshold = settings.recognition.threshold.unwrap_or(embedder.threshold);
         Self {
+            clock,
             store,
-            gallery: Gallery::new(model),
+            gallery: Gallery::new(embedder.model.as_str(), embedder.dimensions),
+            embedder,
             visits: Visits::new(settings.recognition.clone(), threshold),
             catalogue: Catalogue::default(),
-            catalogue_stale: true,
+            read: None,
+            looked: None,
             stations: settings.displays.iter().cloned().map(Station::new).collect(),
             ids: SlateIds::new(boot),
             personal_for: settings.personal_for(),
-            captured: BTreeMap::new(),
+            here: BTreeMap::new(),
             dismissed: BTreeMap::new(),
             awaited: VecDeque::new(),
             out,
-            clock,
         }
     }
 
-    /// Runs until every sender of `inputs` is gone; beats after each turn.
+    /// Runs until it is told to end or every sender of `inputs` is gone; then every display goes back to store-level content.
     pub fn run(mut self, inputs: &Receiver<Input>, heartbeat: &Heartbeat) {
-        self.refresh_gallery();
         loop {
-            let input = inputs.recv_timeout(TICK);
             let now = self.clock.now();
-            match input {
-                Ok(input) => self.handle(input, now),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-            for presence in self.visits.tick(now) {
-                self.present(presence);
-            }
-            self.refresh_catalogue(now);
+            self.look_round(now);
             self.serve(now);
             heartbeat.beat(now);
+            match inputs.recv_timeout(TICK) {
+                Ok(Input::End) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(input) => self.handle(input, self.clock.now()),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            for presence in self.visits.tick(self.clock.now()) {
+                self.present(presence);
+            }
         }
-        let now = self.clock.now();
-        for station in &mut self.stations {
-            station.clear_personal(now);
-            station.publish(&self.out.desired);
+        for presence in self.visits.clear() {
+            self.present(presence);
         }
+        self.serve(self.clock.now());
     }
 
     fn handle(&mut self, input: Input, now: Now) {
@@ -134,23 +170,58 @@ impl Decider {
             Input::Seen(sighting, frame) => self.seen(&sighting, frame, now),
             Input::Ack(ack) => self.ack(ack, now),
             Input::Bought(member) => self.remake(member, now),
-            Input::CatalogueChanged => self.catalogue_stale = true,
-            Input::GalleryChanged => self.refresh_gallery(),
-            Input::Reload(settings) => self.reload(*settings),
+            Input::Reload(settings) => self.reload(&settings),
+            Input::End => {}
         }
     }
 
     fn seen(&mut self, sighting: &Sighting, frame: Option<Frame>, now: Now) {
-        let search = |f: &crate::vision::TrackedFace| Some((f.track, self.gallery.search(f.embedding.as_ref()?)));
+        let search =
+            |f: &crate::vision::TrackedFace| Some((f.track, self.gallery.search(f.embedding.as_ref()?)));
         let matches: Vec<(TrackId, Match)> = sighting.faces.iter().filter_map(search).collect();
         self.out.metrics.searches.inc_by(matches.len() as u64);
         for presence in self.visits.observe(sighting, &matches, now) {
             self.present(presence);
         }
-        if let Some(frame) = frame {
-            let alias = |member| self.store.alias(member);
-            self.out.live.show(live_frame(&frame, sighting, &self.visits, &matches, alias));
+        for face in &sighting.faces {
+            let decided = matches!(self.visits.who(face.track), TrackState::Member(_));
+            self.out.settled.set(face.track, decided);
         }
+        for track in &sighting.ended {
+            self.out.settled.set(*track, false);
+        }
+        if let Some(frame) = frame {
+            self.show_live(&frame, sighting, &matches);
+        }
+    }
+
+    fn show_live(&self, frame: &Frame, sighting: &Sighting, matches: &[(TrackId, Match)]) {
+        let track = |face: &crate::vision::TrackedFace| {
+            let (label, score) = match self.visits.who(face.track) {
+                TrackState::Undecided => (LiveLabel::Undecided, None),
+                TrackState::Stranger => (LiveLabel::Stranger, None),
+                TrackState::Member(member) => {
+                    let found = matches.iter().find(|(track, _)| *track == face.track);
+                    let score = found.and_then(|(_, m)| m.best).filter(|(m, _)| *m == member).map(|(_, s)| s);
+                    (LiveLabel::Member(self.alias(member)), score)
+                }
+            };
+            LiveTrack { bbox: face.detection.bbox, label, score, quality: Some(face.quality.score) }
+        };
+        self.out.live.show(LiveFrame {
+            camera: frame.camera.clone(),
+            captured: frame.captured,
+            image: frame.image.clone(),
+            tracks: sighting.faces.iter().map(track).collect(),
+        });
+    }
+
+    fn alias(&self, member: MemberId) -> String {
+        self.here.iter().find(|((m, _), _)| *m == member).map_or_else(String::new, |(_, here)| here.alias.clone())
+    }
+
+    fn event(&self, now: Now, what: LiveWhat) {
+        self.out.live.event(LiveEvent { at: now.utc, what });
     }
 
     fn present(&mut self, presence: Presence) {
@@ -159,20 +230,39 @@ impl Decider {
                 self.out.metrics.visits.inc();
                 self.out.metrics.present.inc();
                 Metrics::observe(&self.out.metrics.decision, at.since(captured));
-                self.captured.insert(member, captured.utc);
                 tracing::info!(%zone, votes, score = f64::from(score), "a member came");
+                let alias = self.store.member(member).ok().flatten().map_or_else(String::new, |m| m.alias);
+                let tag = VisitTag::random();
+                self.tell(VisitMessage { visit: tag.clone(), zone: zone.clone(), entered: at.utc, left: None });
+                self.event(at, LiveWhat::Entered { alias: alias.clone(), zone: zone.clone(), votes, score });
                 self.out.recorder.send(Record::Entered { member, zone: zone.clone(), at: at.utc });
                 self.stations_of(&zone).for_each(|s| s.enter(member));
+                let here = Here { alias, tag, entered: at, captured: captured.utc };
+                self.here.insert((member, zone), here);
             }
-            Presence::Dwelt { .. } => {}
-            Presence::Left { member, zone, at, .. } => {
+            Presence::Dwelt { zone, .. } => tracing::debug!(%zone, "a member stays"),
+            Presence::Left { member, zone, entered, at } => {
                 self.out.metrics.present.dec();
                 tracing::info!(%zone, "a member left");
                 self.out.recorder.send(Record::Left { member, zone: zone.clone(), at: at.utc });
                 self.stations_of(&zone).for_each(|s| s.leave(member));
-                self.captured.remove(&member);
+                if let Some(here) = self.here.remove(&(member, zone.clone())) {
+                    let left = Some(at.utc.max(here.entered.utc));
+                    self.tell(VisitMessage {
+                        visit: here.tag,
+                        zone: zone.clone(),
+                        entered: here.entered.utc,
+                        left,
+                    });
+                    self.event(at, LiveWhat::Left { alias: here.alias, zone, stayed: Some(at.since(entered)) });
+                }
             }
         }
+    }
+
+    fn tell(&self, visit: VisitMessage) {
+        // A visit that the bus has no room for is not said: it is an event, and events are not kept back.
+        let _ = self.out.visits.try_send(visit);
     }
 
     fn stations_of<'a>(&'a mut self, zone: &'a ZoneId) -> impl Iterator<Item = &'a mut Station> {
@@ -194,14 +284,20 @@ impl Decider {
     }
 
     fn make(&mut self, station: &mut Station, member: MemberId, now: Now) {
-        let person = match self.person(member, now) {
+        let person = match self.person(member, &station.settings.zone, now) {
             Ok(person) => person,
             Err(error) => {
-                tracing::error!(%error, "a member's history cannot be read; the display keeps to store-level content");
+                tracing::error!(%error, "a history cannot be read; the display keeps to store-level content");
                 return station.clear_personal(now);
             }
         };
         let slate = station.personal(member, &person, &self.catalogue, &mut self.ids, now, self.personal_for);
+        self.event(now, LiveWhat::Slate {
+            alias: self.alias(member),
+            display: slate.display.clone(),
+            slate: slate.id.clone(),
+            items: slate.items.len(),
+        });
         self.made(slate);
     }
 
@@ -214,13 +310,15 @@ impl Decider {
         self.awaited.push_back(Awaited { slate, shown: false });
     }
 
-    fn person(&self, member: MemberId, now: Now) -> Result<Person, crate::storage::StorageError> {
+    fn person(&mut self, member: MemberId, zone: &ZoneId, now: Now) -> Result<Person, StorageError> {
         let history = self.store.history(member)?;
         let profile = Profile::new(&history, now.utc, |product| self.catalogue.category(product));
         let mut excluded: BTreeSet<ProductId> = history.bought_since(now.utc - JUST_BOUGHT).collect();
-        let dismissed = self.dismissed.get(&member);
-        excluded.extend(dismissed.into_iter().flatten().filter(|(_, at)| now.since(**at) < COOL_DOWN).map(|(p, _)| *p));
-        let captured = self.captured.get(&member).copied().unwrap_or(now.utc);
+        if let Some(dismissed) = self.dismissed.get_mut(&member) {
+            dismissed.retain(|_, at| now.since(*at) < COOL_DOWN);
+            excluded.extend(dismissed.keys());
+        }
+        let captured = self.here.get(&(member, zone.clone())).map_or(now.utc, |here| here.captured);
         Ok(Person { profile, excluded, captured })
     }
 
@@ -229,73 +327,129 @@ impl Decider {
         let mut stations = std::mem::take(&mut self.stations);
         for station in stations.iter_mut().filter(|s| s.serving() == Some(member)) {
             self.make(station, member, now);
-            station.publish(&self.out.desired);
         }
         self.stations = stations;
     }
 
     fn ack(&mut self, ack: Ack, now: Now) {
         let Some(awaited) = self.awaited.iter_mut().find(|a| a.slate.id == ack.slate) else {
-            tracing::debug!(display = %ack.display, "an acknowledgement of a slate that is not awaited was ignored");
+            tracing::debug!(display = %ack.display, "ignored: the acknowledgement of a slate that is not awaited");
             return;
         };
         if awaited.slate.display != ack.display {
-            tracing::warn!(display = %ack.display, "a display acknowledged another display's slate; ignored");
+            tracing::warn!(display = %ack.display, "ignored: a display acknowledged another display's slate");
             return;
         }
         let slate = awaited.slate.clone();
+        let mut latency = None;
         match ack.kind {
             AckKind::Shown if awaited.shown => return,
             AckKind::Shown => {
                 awaited.shown = true;
                 self.out.metrics.impressions.inc();
-                if let Some(captured) = slate.captured {
-                    let took = ack.received.duration_since(captured);
-                    Metrics::observe(&self.out.metrics.shown, Duration::try_from(took).unwrap_or_default());
+                latency = slate.captured.and_then(|c| Duration::try_from(ack.received.duration_since(c)).ok());
+                if let Some(latency) = latency {
+                    Metrics::observe(&self.out.metrics.shown, latency);
                 }
             }
             AckKind::Dismissed => self.dismiss(&slate, ack.sku.as_deref(), now),
             AckKind::Taken => {}
         }
+        let (display, slate) = (ack.display.clone(), ack.slate.clone());
+        self.event(now, LiveWhat::Acked { display, slate, ack: ack.kind, latency });
         self.out.recorder.send(Record::Ack(ack));
     }
 
-    /// A product (or, without one, the whole slate) was not wanted.
+    /// A product (or, without one, all of the slate) was not wanted: others take its place.
     fn dismiss(&mut self, slate: &Slate, sku: Option<&str>, now: Now) {
         let Audience::Personal { member } = slate.audience else { return };
-        let products = slate.items.iter().filter(|i| sku.is_none_or(|sku| i.sku == sku)).map(|i| (i.product, now));
-        self.dismissed.entry(member).or_default().extend(products);
+        let unwanted = slate.items.iter().filter(|i| sku.is_none_or(|sku| i.sku == sku));
+        self.dismissed.entry(member).or_default().extend(unwanted.map(|i| (i.product, now)));
         self.remake(member, now);
     }
 
-    fn refresh_catalogue(&mut self, now: Now) {
-        if !std::mem::take(&mut self.catalogue_stale) {
+    fn reload(&mut self, settings: &Settings) {
+        let threshold = settings.recognition.threshold.unwrap_or(self.embedder.threshold);
+        self.visits.set(settings.recognition.clone(), threshold);
+        self.personal_for = settings.personal_for();
+        if !settings.recognition.enabled {
+            for presence in self.visits.clear() {
+                self.present(presence);
+            }
+        }
+        for station in &mut self.stations {
+            if let Some(new) = settings.displays.iter().find(|d| d.id == station.settings.id) {
+                station.settings = new.clone();
+            }
+        }
+        self.read = None;
+        self.looked = None;
+    }
+
+    /// Reads again what another thread or process changed: members, templates, products, stock.
+    fn look_round(&mut self, now: Now) {
+        if self.looked.is_some_and(|at| now.since(at) < LOOK_ROUND) {
             return;
         }
-        let since = now.utc - Duration::from_secs(u64::from(POPULAR_DAYS) * 86_400);
-        let read = self.store.products().and_then(|products| Ok((products, self.store.popularity(since)?)));
-        match read {
-            Ok((products, popularity)) => {
-                self.catalogue = Catalogue::new(products, &popularity, POPULAR_DAYS);
-                for i in 0..self.stations.len() {
-                    if let Some(slate) = self.stations[i].refresh_store(&self.catalogue, &mut self.ids, now) {
-                        self.made(slate);
-                    }
-                }
-            }
-            Err(error) => tracing::error!(%error, "the catalogue cannot be read; the last one is used on"),
+        self.looked = Some(now);
+        if let Err(error) = self.refresh(now) {
+            tracing::error!(%error, "members and products cannot be read; those known are used on");
         }
     }
 
-    fn refresh_gallery(&mut self) {
-        match self.store.templates() {
-            Ok(templates) => {
-                let refused = self.gallery.replace(templates);
-                if refused > 0 {
-                    tracing::warn!(refused, "templates of another embedder are not used: those members need to enrol again");
-                }
-            }
-            Err(error) => tracing::error!(%error, "the templates cannot be read; the gallery stays as it is"),
+    fn refresh(&mut self, now: Now) -> Result<(), StorageError> {
+        let revisions = self.store.revisions()?;
+        let before = self.read;
+        if before.is_none_or(|(_, known)| known.gallery != revisions.gallery) {
+            self.refresh_gallery()?;
         }
+        let old = |(at, known): (Now, Revisions)| {
+            known.catalogue != revisions.catalogue || now.since(at) >= CATALOGUE_AGE
+        };
+        if before.is_none_or(old) {
+            self.refresh_catalogue(now)?;
+            self.read = Some((now, revisions));
+        } else {
+            self.read = before.map(|(at, _)| (at, revisions));
+        }
+        Ok(())
+    }
+
+    fn refresh_gallery(&mut self) -> Result<(), StorageError> {
+        let mut gallery = Gallery::new(self.embedder.model.as_str(), self.embedder.dimensions);
+        let templates = self.store.templates()?;
+        let known: BTreeSet<MemberId> = templates.iter().map(|t| t.member).collect();
+        let refused: BTreeSet<MemberId> = gallery.extend(templates).into_iter().map(|(member, _)| member).collect();
+        if !refused.is_empty() {
+            tracing::warn!(
+                members = refused.len(),
+                "templates of another embedder are not used: those members need to enrol again"
+            );
+        }
+        self.gallery = gallery;
+        let gone: BTreeSet<MemberId> =
+            self.here.keys().map(|(m, _)| *m).filter(|m| !known.contains(m)).collect();
+        for member in gone {
+            for presence in self.visits.forget(member) {
+                self.present(presence);
+            }
+            self.dismissed.remove(&member);
+            self.awaited.retain(|a| a.slate.audience != Audience::Personal { member });
+        }
+        Ok(())
+    }
+
+    fn refresh_catalogue(&mut self, now: Now) -> Result<(), StorageError> {
+        let since = now.utc - Duration::from_secs(u64::from(POPULAR_DAYS) * 86_400);
+        let receipts = self.store.popularity(since)?.into_iter().collect();
+        self.catalogue = Catalogue::new(self.store.products()?, &receipts, POPULAR_DAYS);
+        let mut stations = std::mem::take(&mut self.stations);
+        for station in &mut stations {
+            if let Some(slate) = station.refresh_store(&self.catalogue, &mut self.ids, now) {
+                self.made(slate);
+            }
+        }
+        self.stations = stations;
+        Ok(())
     }
 }

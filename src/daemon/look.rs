@@ -3,7 +3,7 @@
 
 use super::decide::Input;
 use super::heartbeat::Heartbeat;
-use crate::camera::FrameReceiver;
+use crate::camera::{Attention, Received, Receiver};
 use crate::clock::Clock;
 use crate::ops::metrics::Metrics;
 use crate::vision::Eyes;
@@ -40,7 +40,9 @@ pub struct Looker {
     /// The models, and the tracks of the cameras it looks through.
     pub eyes: Eyes,
     /// Where frames come from.
-    pub frames: FrameReceiver,
+    pub frames: Receiver,
+    /// Cameras that see a face keep their gate open.
+    pub attention: Attention,
     /// Where sightings go.
     pub sightings: SyncSender<Input>,
     /// The kill switch.
@@ -59,13 +61,16 @@ impl Looker {
         loop {
             heartbeat.beat(self.clock.now());
             let frame = match self.frames.recv_timeout(PATIENCE) {
-                Ok(Some(frame)) => frame,
-                Ok(None) => continue,
-                Err(_) => return,
+                Received::Frame(frame) => frame,
+                Received::Nothing => continue,
+                Received::Closed => return,
             };
             let began = self.clock.now();
             let sighting = self.eyes.look(&frame, self.recognition.is_on());
             Metrics::observe(&self.metrics.look, self.clock.now().since(began));
+            if !sighting.faces.is_empty() {
+                self.attention.face_seen(&frame.camera, frame.captured);
+            }
             self.metrics.frames.get_or_create(&Metrics::camera(&frame.camera)).inc();
             self.metrics.faces.inc_by(sighting.faces.len() as u64);
             self.metrics.embeddings.inc_by(sighting.faces.iter().filter(|f| f.embedding.is_some()).count() as u64);

@@ -4,7 +4,7 @@
 //! What always holds: only members are recorded; records keep their order; when the queue is full a
 //! record is dropped and counted, and suggestions go on.
 
-use crate::display::{Ack, AckKind};
+use crate::display::Ack;
 use crate::id::{MemberId, VisitId, ZoneId};
 use crate::ops::metrics::Metrics;
 use crate::recommend::{Audience, Slate};
@@ -90,10 +90,9 @@ fn write(
             };
             store.record_slate(&slate, visit)?;
         }
-        Record::Ack(ack) => match ack.kind {
-            AckKind::Shown => store.record_impression(&ack)?,
-            AckKind::Dismissed | AckKind::Taken => store.record_outcome(&ack)?,
-        },
+        Record::Ack(ack) => {
+            store.record_ack(&ack)?;
+        }
     }
     Ok(())
 }

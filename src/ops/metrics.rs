@@ -109,9 +109,19 @@ impl Metrics {
         CameraLabel { camera: camera.to_string() }
     }
 
+    /// Frames of one camera that vision looked at.
+    pub fn frames_of(&self, camera: &str) -> u64 {
+        self.frames.get_or_create(&CameraLabel { camera: camera.to_owned() }).get()
+    }
+
     /// Observes a duration.
     pub fn observe(histogram: &Histogram, took: Duration) {
         histogram.observe(took.as_secs_f64());
+    }
+
+    /// Everything registered, for whoever prints it.
+    pub fn registry(&self) -> Arc<Registry> {
+        self.registry.clone()
     }
 
     /// The exposition text that Prometheus scrapes.

@@ -1,0 +1,104 @@
+//! `shopguide run`: the appliance as a service. Reads from top to bottom what happens: configuration,
+//! log, start, ready, signals, end.
+
+use super::settings::{BAD_CONFIG, ConfigArg};
+use crate::clock::Clock;
+use crate::daemon::{Brought, Daemon};
+use crate::ops::log::{self, LogHandle};
+use crate::ops::settings::Settings;
+use clap::Args;
+use sd_notify::NotifyState;
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The arguments of `shopguide run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// A log filter instead of the configuration's, e.g. `shopguide=debug`.
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
+}
+
+/// Runs it until SIGTERM or SIGINT. Exit code 64: bad configuration; 1: failed start.
+pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    let (settings, warnings) = match Settings::load(&args.config.config) {
+        Ok(read) => read,
+        Err(mistakes) => {
+            eprintln!("{mistakes}");
+            return Ok(ExitCode::from(BAD_CONFIG));
+        }
+    };
+    let log = log::init(&settings.log, args.log.as_deref())?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    let daemon = Daemon::start(settings, Clock::system(), Brought::default())?;
+    attend(&daemon, args, &log)?;
+    daemon.stop();
+    tracing::info!("ended");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Tells systemd how it goes and answers signals, until one says to end.
+fn attend(daemon: &Daemon, args: &RunArgs, log: &LogHandle) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut second = tokio::time::interval(Duration::from_secs(1));
+        let ready = format!("pages at http://{}", daemon.web());
+        notify(&[NotifyState::Ready, NotifyState::Status(&ready)]);
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hangup.recv() => {
+                    notify(&[NotifyState::Reloading]);
+                    reload(daemon, args, log);
+                    notify(&[NotifyState::Ready]);
+                }
+                _ = second.tick() => match daemon.stuck() {
+                    None => notify(&[NotifyState::Watchdog]),
+                    Some(thread) => tracing::error!(thread, "a thread is stuck; the watchdog is not fed"),
+                },
+            }
+        }
+        notify(&[NotifyState::Stopping]);
+        Ok(())
+    })
+}
+
+fn notify(states: &[NotifyState<'_>]) {
+    // Without systemd there is nobody to tell.
+    let _ = sd_notify::notify(states);
+}
+
+fn reload(daemon: &Daemon, args: &RunArgs, log: &LogHandle) {
+    let settings = match Settings::load(&args.config.config) {
+        Ok((settings, warnings)) => {
+            warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+            settings
+        }
+        Err(mistakes) => {
+            tracing::error!("not reloaded, everything stays as it was: {mistakes}");
+            return;
+        }
+    };
+    let plan = daemon.reload(&settings);
+    if let Err(error) = log.set(&plan.settings.log) {
+        tracing::error!(%error, "the log filter stays as it was");
+    }
+    for change in &plan.applied {
+        tracing::info!(%change, "reloaded");
+    }
+    for change in &plan.needs_restart {
+        tracing::warn!(%change, "needs a restart");
+    }
+    if plan.is_empty() {
+        tracing::info!("reloaded: nothing has changed");
+    }
+}

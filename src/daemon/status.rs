@@ -1,0 +1,134 @@
+//! How everything is, gathered from every part when somebody asks. Holds nothing about any person.
+
+use super::heartbeat::Heartbeat;
+use super::STUCK;
+use crate::camera::{CameraHealth, CameraState, Cameras};
+use crate::clock::Clock;
+use crate::ops::settings::Settings;
+use crate::publish::BusHealth;
+use crate::storage::Store;
+use crate::web::Status;
+use crate::web::status::{Health, Part, PartKind};
+use jiff::Timestamp;
+use std::sync::{Arc, Mutex};
+
+/// Asks the bus how it is.
+pub type AskBus = Arc<dyn Fn() -> BusHealth + Send + Sync>;
+
+/// The models in use.
+#[derive(Debug, Clone)]
+pub struct Models {
+    /// Name and version.
+    pub detector: String,
+    /// Name and version.
+    pub embedder: String,
+    /// Models that the settings name and that were refused, in words.
+    pub refused: Vec<String>,
+}
+
+/// Whom to ask.
+pub struct Parts {
+    /// The time.
+    pub clock: Clock,
+    /// When the daemon started.
+    pub started: Timestamp,
+    /// What it was told.
+    pub settings: Arc<Mutex<Settings>>,
+    /// The cameras.
+    pub cameras: Arc<Cameras>,
+    /// The database.
+    pub store: Store,
+    /// The bus, if it is on.
+    pub bus: Option<AskBus>,
+    /// The models.
+    pub models: Models,
+    /// Threads that must make progress.
+    pub hearts: Vec<Heartbeat>,
+}
+
+/// The report, made anew at each call.
+pub fn report(parts: Parts) -> Arc<dyn Fn() -> Status + Send + Sync> {
+    Arc::new(move || {
+        let mut all = vec![recognition(&parts)];
+        let cameras = parts.cameras.health();
+        all.extend(cameras.iter().map(camera));
+        all.extend(models(&parts.models));
+        all.push(store(&parts.store));
+        all.extend(parts.bus.as_ref().map(|ask| bus(&ask())));
+        Status::of(env!("CARGO_PKG_VERSION"), parts.started, all)
+    })
+}
+
+fn part(kind: PartKind, name: &str, health: Health, says: String, remedy: Option<String>) -> Part {
+    Part { kind, name: name.to_owned(), health, says, remedy }
+}
+
+fn recognition(parts: &Parts) -> Part {
+    let now = parts.clock.now();
+    let on = parts.settings.lock().unwrap_or_else(|e| e.into_inner()).recognition.enabled;
+    let stuck = parts.hearts.iter().find(|h| h.silent_for(now) > STUCK);
+    let (health, says, remedy) = match (stuck, on) {
+        (Some(heart), _) => (
+            Health::Failed,
+            format!("the thread {} has not moved for {} s", heart.name(), heart.silent_for(now).as_secs()),
+            Some("restart the service; if it happens again, report it with the log".to_owned()),
+        ),
+        (None, false) => (Health::Limited, "turned off ([recognition] enabled = false)".to_owned(), None),
+        (None, true) => (Health::Well, "on".to_owned(), None),
+    };
+    part(PartKind::Recognition, "recognition", health, says, remedy)
+}
+
+fn camera(camera: &CameraHealth) -> Part {
+    let (health, says) = match camera.state {
+        CameraState::Live => (Health::Well, format!("{:.1} frames a second", camera.fps)),
+        CameraState::Starting => (Health::Limited, "being opened".to_owned()),
+        CameraState::Ended => (Health::Limited, "has come to its end".to_owned()),
+        state => {
+            let error = camera.error.as_deref().map_or_else(String::new, |e| format!(": {e}"));
+            (Health::Failed, format!("{}{error}", state.as_str()))
+        }
+    };
+    part(PartKind::Camera, camera.id.as_str(), health, says, camera.state.advice().map(str::to_owned))
+}
+
+fn models(models: &Models) -> Vec<Part> {
+    let own = |name: &str, id: &str| part(PartKind::Model, name, Health::Well, id.to_owned(), None);
+    let refused = |why: &String| {
+        let remedy = "put the right file and card in place and restart; until then the model inside the program is used";
+        part(PartKind::Model, "refused", Health::Limited, why.clone(), Some(remedy.to_owned()))
+    };
+    let mut parts = vec![own("detector", &models.detector), own("embedder", &models.embedder)];
+    parts.extend(models.refused.iter().map(refused));
+    parts
+}
+
+fn store(store: &Store) -> Part {
+    let (health, says, remedy) = match store.counts() {
+        Ok(c) => (
+            Health::Well,
+            format!(
+                "{} products, {} members, {} receipts, {} MiB",
+                c.products,
+                c.members,
+                c.receipts,
+                (c.bytes + c.log_bytes) / (1024 * 1024)
+            ),
+            None,
+        ),
+        Err(error) => (Health::Failed, error.to_string(), Some("run `shopguide check`".to_owned())),
+    };
+    part(PartKind::Store, "store", health, says, remedy)
+}
+
+fn bus(bus: &BusHealth) -> Part {
+    let (health, says, remedy) = match (bus.connected_since, &bus.last_error) {
+        (Some(_), _) => (Health::Well, format!("connected to {}", bus.broker), None),
+        (None, error) => (
+            Health::Failed,
+            format!("not connected to {}{}", bus.broker, error.as_ref().map_or_else(String::new, |e| format!(": {e}"))),
+            Some("see that the broker runs and lets the daemon in; it is tried again by itself".to_owned()),
+        ),
+    };
+    part(PartKind::Bus, "mqtt", health, says, remedy)
+}
