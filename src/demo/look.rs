@@ -353,7 +353,7 @@ impl ShopperLook {
     }
 
     /// Numbers that a face recogniser would notice, each scaled to about one standard deviation.
-    fn descriptor(&self) -> Vec<f32> {
+    pub(super) fn descriptor(&self) -> Vec<f32> {
         let mut v = vec![
             self.half_widths[1] / 0.45,
             self.half_widths[2] / 0.55,
@@ -388,6 +388,17 @@ impl ShopperLook {
             BeardCut::Long => 4.2,
         };
         v.push(beard);
+        v.extend([self.profile[1] / 0.4, self.profile[2] / 0.3, self.profile[3] / 0.45, self.brow_ridge / 0.3]);
+        v.extend([self.nose[3] / 0.35, self.eye_place[1] / 0.32, self.brows[6] / 0.3, self.lips[0] / 0.12, self.lips[1] / 0.1]);
+        v.push(match self.cut {
+            Cut::Bald | Cut::Receding | Cut::Buzz => 0.0,
+            Cut::Short | Cut::SidePart | Cut::Bun => 1.0,
+            Cut::Fringe | Cut::Afro => 1.6,
+            Cut::Bob | Cut::Long => 2.2,
+            Cut::BobFringe | Cut::LongFringe => 3.0,
+        });
+        v.push(if self.hat.is_some() { 2.0 } else { 0.0 });
+        v.push(self.iris[2] / 0.15);
         v
     }
 }

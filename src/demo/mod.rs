@@ -2,16 +2,23 @@
 //! walk into the frames of two cameras. Everything from a fixed seed; nobody here exists.
 
 mod backdrop;
+pub mod cast;
+mod catalogue;
 pub mod draw;
 pub mod export;
+mod habit;
 mod hair;
 mod head;
 pub mod light;
 pub mod look;
 pub mod raster;
+pub mod scene;
+pub mod script;
+mod shelves;
 pub mod shopper;
 mod skin;
 mod wear;
+pub mod world;
 
 #[cfg(test)]
 mod preview {
@@ -35,7 +42,66 @@ mod preview {
 
     #[test]
     #[ignore]
+    fn frames() {
+        use super::{cast::Cast, scene::Scene};
+        let cast = std::sync::Arc::new(Cast::new(1, 40, 10));
+        let start = cpu();
+        let scenes = [Scene::new(1, cast.clone(), 0), Scene::new(1, cast.clone(), 1)];
+        println!("scenes {}", cpu() - start);
+        let start = cpu();
+        cast.prepare(|_| ());
+        println!("prepare {}", cpu() - start);
+        for f in scenes[0].facing(0) { println!("{f:?}"); }
+        let (mut total, mut n, mut worst, mut people) = (0.0, 0, 0.0f64, 0);
+        for i in 0..104 {
+            for (c, s) in scenes.iter().enumerate() {
+                let start = cpu();
+                let (p, f) = s.frame(std::time::Duration::from_millis(500 * i));
+                let took = cpu() - start;
+                total += took; n += 1; worst = worst.max(took); people += f.len();
+                if std::env::var("SAVE").is_ok() { p.save(format!("/tmp/frames/{c}-{i:03}.png")).unwrap(); }
+            }
+        }
+        println!("frame mean {:.2} ms worst {:.2} ms, faces {:.2}", total / n as f64, worst, people as f64 / n as f64);
+    }
+
+    #[test]
+    #[ignore]
+    fn trial() {
+        use super::{cast::Cast, cast::CastId, scene::Scene};
+        let dir = std::path::PathBuf::from("/tmp/trial");
+        std::fs::create_dir_all(&dir).unwrap();
+        let cast = std::sync::Arc::new(Cast::new(1, 40, 10));
+        for id in cast.ids() {
+            let CastId::Member(m) = id else { continue };
+            for (i, p) in cast.photos(id, 3).iter().enumerate() { p.save(dir.join(format!("m{m:02}-{i}.png"))).unwrap(); }
+        }
+        let mut gt = serde_json::Map::new();
+        let scenes = [Scene::new(1, cast.clone(), 0), Scene::new(1, cast.clone(), 1)];
+        let rounds: u64 = std::env::var("ROUNDS").unwrap().parse().unwrap();
+        for i in 0..104 * rounds {
+            for (c, s) in scenes.iter().enumerate() {
+                let (p, f) = s.frame(std::time::Duration::from_millis(500 * i));
+                if f.is_empty() { continue; }
+                let name = format!("f{c}-{i:04}.jpg");
+                p.save(dir.join(&name)).unwrap();
+                gt.insert(name, f.iter().map(|f| serde_json::json!({"bbox":[f.bbox.x,f.bbox.y,f.bbox.w,f.bbox.h],"landmarks":f.landmarks,"identity":format!("{:?}", f.who),"facing":f.facing})).collect());
+            }
+        }
+        std::fs::write(dir.join("gt.json"), serde_json::to_vec(&gt).unwrap()).unwrap();
+    }
+
+    #[test]
+    #[ignore]
+    fn descriptors() {
+        let all: Vec<Vec<f32>> = (0..600).map(|n| ShopperLook::draw(Realm::Export, 20, n).descriptor()).collect();
+        std::fs::write("/tmp/descriptors.json", serde_json::to_vec(&all).unwrap()).unwrap();
+    }
+
+    #[test]
+    #[ignore]
     fn sheet() {
+        if std::env::var("CAST").is_ok() { return; }
         let n: u64 = std::env::var("START").ok().and_then(|s| s.parse().ok()).unwrap_or(0);
         let mut picture = RgbImage::from_pixel(1400, 1000, image::Rgb([150, 150, 145]));
         for i in 0..20u64 {

@@ -214,7 +214,7 @@ impl Shopper {
         let (w, h) = (picture.width() as f32, picture.height() as f32);
         let within = landmarks.iter().all(|p| p[0] > 2.0 && p[1] > 2.0 && p[0] < w - 2.0 && p[1] < h - 2.0);
         DrawnFace {
-            bbox: Rect { x: low[0], y: low[1], w: high[0] - low[0], h: high[1] - low[1] },
+            bbox: Rect { x: low[0] - 0.5, y: low[1] - 0.5, w: high[0] - low[0] + 1.0, h: high[1] - low[1] + 1.0 },
             landmarks,
             visible: within && pose.yaw.abs() < 65.0,
         }
