@@ -1,0 +1,112 @@
+//! What members bought, and what the store sells: the queries that suggestions live from.
+
+use super::{StorageError, Store, columns};
+use crate::history::{Basket, History, Line};
+use crate::id::{MemberId, ProductId};
+use jiff::Timestamp;
+use rusqlite::params;
+
+impl Store {
+    /// What a member bought, oldest first. A return is taken off the latest purchases of the same
+    /// product before it; baskets of which nothing is left are not part of the history.
+    pub fn history(&self, member: MemberId) -> Result<History, StorageError> {
+        let mut baskets: Vec<(i64, Basket)> = Vec::new();
+        self.read(|db| {
+            let mut rows = db.prepare_cached(
+                "SELECT r.id, r.at, l.product, l.quantity, l.unit_price FROM receipts r \
+                 JOIN lines l ON l.receipt = r.id WHERE r.member = ? ORDER BY r.at, r.id, l.position",
+            )?;
+            let mut rows = rows.query([member.0])?;
+            while let Some(row) = rows.next()? {
+                let (receipt, at) = (row.get(0)?, columns::time(row, 1)?);
+                if baskets.last().is_none_or(|(last, _)| *last != receipt) {
+                    baskets.push((receipt, Basket { at, lines: Vec::new() }));
+                }
+                let line = Line {
+                    product: ProductId(row.get(2)?),
+                    quantity: row.get(3)?,
+                    unit_price: row.get(4)?,
+                };
+                if let Some((_, basket)) = baskets.last_mut() {
+                    basket.lines.push(line);
+                }
+            }
+            Ok(())
+        })?;
+        Ok(History { baskets: without_returns(baskets.into_iter().map(|(_, b)| b).collect()) })
+    }
+
+    /// Products with the number of receipts that sold them since then, most first. Returns do not
+    /// count as sales.
+    pub fn popularity(&self, since: Timestamp) -> Result<Vec<(ProductId, u32)>, StorageError> {
+        self.read(|db| {
+            let mut rows = db.prepare_cached(
+                "SELECT l.product, COUNT(DISTINCT l.receipt) AS n FROM receipts r \
+                 JOIN lines l ON l.receipt = r.id WHERE r.at >= ? AND l.quantity > 0 \
+                 GROUP BY l.product ORDER BY n DESC, l.product",
+            )?;
+            let popular =
+                rows.query_map(params![since.as_millisecond()], |r| Ok((ProductId(r.get(0)?), r.get(1)?)))?;
+            Ok(popular.collect::<Result<_, _>>()?)
+        })
+    }
+}
+
+/// Takes every negative line off the latest positive ones of its product before it.
+fn without_returns(mut baskets: Vec<Basket>) -> Vec<Basket> {
+    for now in 0..baskets.len() {
+        let before = &mut baskets[..=now];
+        let returned: Vec<(ProductId, f64)> = before[now]
+            .lines
+            .iter()
+            .filter(|l| l.quantity < 0.0)
+            .map(|l| (l.product, -l.quantity))
+            .collect();
+        for (product, mut left) in returned {
+            let sold = before.iter_mut().rev().flat_map(|b| b.lines.iter_mut().rev());
+            for line in sold.filter(|l| l.product == product && l.quantity > 0.0) {
+                let taken = left.min(line.quantity);
+                line.quantity -= taken;
+                left -= taken;
+                if left <= 0.0 {
+                    break;
+                }
+            }
+        }
+    }
+    for basket in &mut baskets {
+        basket.lines.retain(|l| l.quantity > 0.0);
+    }
+    baskets.retain(|b| !b.lines.is_empty());
+    baskets
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn basket(day: i64, lines: &[(i64, f64)]) -> Basket {
+        let lines = lines
+            .iter()
+            .map(|&(product, quantity)| Line { product: ProductId(product), quantity, unit_price: 100 })
+            .collect();
+        Basket { at: Timestamp::from_second(day * 86_400).unwrap(), lines }
+    }
+
+    #[test]
+    fn a_return_takes_off_the_latest_purchase_before_it() {
+        let left = without_returns(vec![
+            basket(1, &[(1, 6.0), (2, 1.0)]),
+            basket(2, &[(1, 2.0)]),
+            basket(3, &[(1, -3.0)]),
+            basket(4, &[(1, 1.0)]),
+        ]);
+        assert_eq!(left, [basket(1, &[(1, 5.0), (2, 1.0)]), basket(4, &[(1, 1.0)])]);
+    }
+
+    #[test]
+    fn a_return_of_what_was_never_bought_changes_nothing() {
+        let left = without_returns(vec![basket(1, &[(1, 1.0)]), basket(2, &[(2, -5.0)])]);
+        assert_eq!(left, [basket(1, &[(1, 1.0)])]);
+    }
+}
