@@ -40,6 +40,8 @@ enum Command {
     CheckConfig(check_config::CheckConfigArgs),
 }
 
+pub mod evaluate;
+
 /// Runs the subcommand that the arguments name.
 pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {

@@ -43,12 +43,7 @@ impl Similarity {
         }
         let (a, b) = (dot / norm, cross / norm);
         let sound = norm > 1e-6 && a.is_finite() && b.is_finite() && a * a + b * b > 1e-12;
-        sound.then(|| Similarity {
-            a,
-            b,
-            tx: n[0] - (a * m[0] - b * m[1]),
-            ty: n[1] - (b * m[0] + a * m[1]),
-        })
+        sound.then(|| Similarity { a, b, tx: n[0] - (a * m[0] - b * m[1]), ty: n[1] - (b * m[0] + a * m[1]) })
     }
 
     /// Where it brings a point.

@@ -185,7 +185,10 @@ impl Card {
             return refuse("name must have 1 to 64 characters, version at most 64".into());
         }
         if self.file.is_empty() || self.file.contains(['/', '\\', '\0']) || self.file.starts_with("..") {
-            return refuse(format!("file = {:?}: expected the name of a file in the card's folder", self.file));
+            return refuse(format!(
+                "file = {:?}: expected the name of a file in the card's folder",
+                self.file
+            ));
         }
         if self.sha256.len() != 64 || !self.sha256.bytes().all(|b| b.is_ascii_hexdigit()) {
             return refuse("sha256: expected 64 hexadecimal digits (`sha256sum FILE` prints them)".into());
@@ -202,9 +205,12 @@ impl Card {
             return refuse("input.mean and input.scale: expected finite numbers, scale not 0".into());
         }
         let t = &self.threshold;
-        for (key, value, low) in
-            [("score", t.score, 0.0), ("nms", t.nms, 0.0), ("match", t.matching, -1.0), ("margin", t.margin, 0.0)]
-        {
+        for (key, value, low) in [
+            ("score", t.score, 0.0),
+            ("nms", t.nms, 0.0),
+            ("match", t.matching, -1.0),
+            ("margin", t.margin, 0.0),
+        ] {
             if !(low..=1.0).contains(&value) {
                 return refuse(format!("threshold.{key} = {value}: expected {low} to 1"));
             }
@@ -232,7 +238,10 @@ impl Card {
             Decoding::Embedding => Task::Embed,
         };
         if self.task != expected_task {
-            return Err(format!("output.decoding belongs to task \"{expected_task}\", not \"{}\"", self.task));
+            return Err(format!(
+                "output.decoding belongs to task \"{expected_task}\", not \"{}\"",
+                self.task
+            ));
         }
         if self.task == Task::Embed {
             if out.names.len() != 1 || !(16..=DIMENSION_LIMIT).contains(&out.dimensions) {
@@ -255,14 +264,21 @@ impl Card {
         }
         let (w, h) = self.input.size();
         let strides = &out.strides;
-        if strides.is_empty() || strides.len() > 5 || strides.iter().any(|&s| s == 0 || s > 64 || w % s + h % s > 0) {
-            return Err(format!("output.strides = {strides:?}: expected 1 to 5 divisors of the input's sides"));
+        if strides.is_empty()
+            || strides.len() > 5
+            || strides.iter().any(|&s| s == 0 || s > 64 || w % s + h % s > 0)
+        {
+            return Err(format!(
+                "output.strides = {strides:?}: expected 1 to 5 divisors of the input's sides"
+            ));
         }
         match out.decoding {
             Decoding::Yunet => {
                 for name in strides.iter().flat_map(|s| yunet_names(*s)) {
                     if !out.names.contains(&name) {
-                        return Err(format!("output.names does not list {name:?}, which YuNet's decoding reads"));
+                        return Err(format!(
+                            "output.names does not list {name:?}, which YuNet's decoding reads"
+                        ));
                     }
                 }
                 Ok(())

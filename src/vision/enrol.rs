@@ -52,8 +52,13 @@ impl Eyes {
         if let Some(poor) = quality.poor {
             return Err(EnrolError::Poor(poor));
         }
-        let embedding = self.embedder.embed_both(&crop).map_err(EnrolError::Model)?;
+        let (_, embedding) = self.embedder.embed_both(&crop).map_err(EnrolError::Model)?;
         Ok((embedding, quality))
+    }
+
+    /// The vector of an aligned crop, and the mean of it and of the mirror image's.
+    pub fn embed_crop(&mut self, crop: &RgbImage) -> Result<(Embedding, Embedding), String> {
+        self.embedder.embed_both(crop)
     }
 
     /// Faces of a photograph, in its pixels; if there is none as it stands, with a margin around it.

@@ -192,8 +192,7 @@ impl Eyes {
         if matching_enabled {
             for face in faces.iter_mut().filter(|f| f.quality.poor.is_none()).take(JUDGED_PER_FRAME) {
                 if let Some(crop) = align::crop(&frame.image, &face.detection.landmarks) {
-                    face.quality =
-                        quality::judge(&face.detection, size, Some(&crop), min_face, min_quality);
+                    face.quality = quality::judge(&face.detection, size, Some(&crop), min_face, min_quality);
                     if face.quality.poor.is_none() {
                         crops.insert(face.track, crop);
                     }

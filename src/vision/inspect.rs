@@ -14,8 +14,20 @@ use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto};
 const FOLD_LIMIT: u64 = 4096;
 /// Operators that make large values from small files, draw random numbers or run other graphs.
 const REFUSED: [&str; 14] = [
-    "ConstantOfShape", "Expand", "Tile", "Range", "OneHot", "EyeLike", "If", "Loop", "Scan",
-    "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial",
+    "ConstantOfShape",
+    "Expand",
+    "Tile",
+    "Range",
+    "OneHot",
+    "EyeLike",
+    "If",
+    "Loop",
+    "Scan",
+    "RandomNormal",
+    "RandomNormalLike",
+    "RandomUniform",
+    "RandomUniformLike",
+    "Multinomial",
 ];
 /// Operators that only carry a constant on, whatever its size.
 const CARRIES: [&str; 8] =
@@ -107,11 +119,7 @@ fn check_attributes(node: &NodeProto) -> Result<(), Problem> {
 }
 
 /// Input and output names and the input's shape are those of the card.
-fn check_interface(
-    graph: &GraphProto,
-    card: &Card,
-    constants: &HashMap<&str, u64>,
-) -> Result<(), Problem> {
+fn check_interface(graph: &GraphProto, card: &Card, constants: &HashMap<&str, u64>) -> Result<(), Problem> {
     let inputs: Vec<_> = graph.input.iter().filter(|i| !constants.contains_key(i.name.as_str())).collect();
     let [input] = inputs[..] else {
         return Err(Problem::Network(format!("it has {} inputs, expected one", inputs.len())));
@@ -174,8 +182,7 @@ mod tests {
     }
 
     fn refusal(tensors: Vec<TensorProto>, nodes: Vec<NodeProto>) -> String {
-        let value =
-            |name: &str| tract_onnx::pb::ValueInfoProto { name: name.into(), ..Default::default() };
+        let value = |name: &str| tract_onnx::pb::ValueInfoProto { name: name.into(), ..Default::default() };
         let graph = GraphProto {
             initializer: tensors,
             node: nodes,

@@ -257,7 +257,8 @@ fn memory(model: &InferenceModel) -> u64 {
 fn check_outputs(model: &TypedModel, card: &Card) -> Result<(), Problem> {
     let names = card.output.names.iter();
     for ((name, expected), outlet) in names.zip(card.output_lengths()).zip(&model.outputs) {
-        let shape = model.outlet_fact(*outlet).ok().and_then(|fact| fact.shape.as_concrete().map(<[_]>::to_vec));
+        let shape =
+            model.outlet_fact(*outlet).ok().and_then(|fact| fact.shape.as_concrete().map(<[_]>::to_vec));
         let shape = shape.unwrap_or_default();
         let Some(expected) = expected else { continue };
         if shape.iter().product::<usize>() != expected || shape.is_empty() {

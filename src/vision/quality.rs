@@ -44,8 +44,11 @@ fn rising(value: f32, low: f32, high: f32) -> f32 {
 /// Measures the middle of an aligned 112x112 crop.
 pub fn measure(crop: &RgbImage) -> CropFigures {
     let side = SIDE as usize;
-    let luma: Vec<f32> =
-        crop.as_raw().chunks_exact(3).map(|p| (p[0] as f32 + 2.0 * p[1] as f32 + p[2] as f32) / 4.0).collect();
+    let luma: Vec<f32> = crop
+        .as_raw()
+        .chunks_exact(3)
+        .map(|p| (p[0] as f32 + 2.0 * p[1] as f32 + p[2] as f32) / 4.0)
+        .collect();
     if luma.len() < side * side {
         return CropFigures { brightness: 0.0, contrast: 0.0, detail: 0.0 };
     }
@@ -98,10 +101,14 @@ pub fn judge(
     let inside_h = ((b.y + b.h).min(size.1 as f32) - b.y.max(0.0)).max(0.0);
     let outside = 1.0 - inside_w * inside_h / (b.w * b.h).max(1e-6);
     let (yaw, pitch, roll) = pose(face);
-    let turned = (yaw.abs() / YAW_LIMIT).max((pitch - PITCH_AHEAD).abs() / PITCH_LIMIT).max(roll.abs() / ROLL_LIMIT);
+    let turned =
+        (yaw.abs() / YAW_LIMIT).max((pitch - PITCH_AHEAD).abs() / PITCH_LIMIT).max(roll.abs() / ROLL_LIMIT);
     let mut judgements = vec![
         (Poor::Cut, 1.0 - outside / CUT_LIMIT),
-        (Poor::TooSmall, if b.w < min_face { (b.w / FULL_SIZE).min(min_quality * 0.99) } else { b.w / FULL_SIZE }),
+        (
+            Poor::TooSmall,
+            if b.w < min_face { (b.w / FULL_SIZE).min(min_quality * 0.99) } else { b.w / FULL_SIZE },
+        ),
         (Poor::Turned, 1.0 - turned),
     ];
     if let Some(crop) = crop {
