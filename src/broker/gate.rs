@@ -2,17 +2,19 @@
 //!
 //! Everything before that is limited: 5 s for the TLS or WebSocket handshake and the first packet
 //! together, 512 connections that have not got so far, a first packet of at most 64 KiB that begins
-//! like an MQTT CONNECT. After it, bytes are piped both ways until either side ends. A connection
+//! like an MQTT CONNECT. When the 512 places are taken, the one who has waited longest makes room: a
+//! client that means it needs milliseconds, so silent ones cannot keep it out. After it, bytes are piped both ways until either side ends. A connection
 //! whose CONNECT the broker does not answer within 15 s ends as well.
 
 use super::websocket;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
@@ -36,11 +38,49 @@ pub(super) enum Front {
     WebSocket,
 }
 
+/// Those who have not got past their first packet, by order of arrival; each can be told to leave.
+#[derive(Default)]
+struct WaitingRoom {
+    places: Mutex<(u64, BTreeMap<u64, oneshot::Sender<()>>)>,
+}
+
+/// A place in the waiting room; dropping it gives it up.
+struct Place {
+    number: u64,
+    room: Arc<WaitingRoom>,
+}
+
+impl WaitingRoom {
+    /// Takes a place; when there is none, the longest waiting is told to leave. Returns the place,
+    /// the call to leave it, and whether the room was full.
+    fn enter(self: Arc<Self>) -> (Place, oneshot::Receiver<()>, bool) {
+        let (leave, must_leave) = oneshot::channel();
+        let (number, was_full) = {
+            let mut places = self.places.lock().unwrap_or_else(|e| e.into_inner());
+            places.0 += 1;
+            let number = places.0;
+            let was_full = places.1.len() >= WAITING_ROOM;
+            if was_full && let Some((_, oldest)) = places.1.pop_first() {
+                let _ = oldest.send(());
+            }
+            places.1.insert(number, leave);
+            (number, was_full)
+        };
+        (Place { number, room: self }, must_leave, was_full)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.room.places.lock().unwrap_or_else(|e| e.into_inner()).1.remove(&self.number);
+    }
+}
+
 /// The limits, shared by all fronts. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Gate {
     inside: SocketAddr,
-    waiting: Arc<Semaphore>,
+    waiting: Arc<WaitingRoom>,
     clients: Arc<Semaphore>,
     max_packet: usize,
     turned_away: Arc<AtomicU64>,
@@ -50,7 +90,7 @@ impl Gate {
     pub(super) fn new(inside: SocketAddr, max_clients: usize, max_packet: usize) -> Self {
         Self {
             inside,
-            waiting: Arc::new(Semaphore::new(WAITING_ROOM)),
+            waiting: Arc::default(),
             clients: Arc::new(Semaphore::new(max_clients)),
             max_packet,
             turned_away: Arc::default(),
@@ -70,14 +110,23 @@ impl Gate {
                 }
             };
             while connections.try_join_next().is_some() {}
-            let Ok(place) = self.waiting.clone().try_acquire_owned() else {
-                self.turn_away("too many connections are waiting to log in");
-                continue;
-            };
+            let (place, must_leave, was_full) = self.waiting.clone().enter();
+            if was_full {
+                self.turn_away("too many connections are waiting to log in; the oldest was closed");
+            }
             let (gate, front) = (self.clone(), front.clone());
             connections.spawn(async move {
-                if let Err(e) = gate.handle(stream, front, place).await {
-                    tracing::debug!(%from, error = %e, "a connection to the broker ended");
+                let made_room = async {
+                    // once through the door the place is given up, and nobody can claim it
+                    if must_leave.await.is_err() {
+                        std::future::pending::<()>().await;
+                    }
+                };
+                tokio::select! {
+                    ended = gate.handle(stream, front, place) => if let Err(e) = ended {
+                        tracing::debug!(%from, error = %e, "a connection to the broker ended");
+                    },
+                    () = made_room => tracing::debug!(%from, "a connection made room for another"),
                 }
             });
         }
@@ -91,12 +140,7 @@ impl Gate {
         }
     }
 
-    async fn handle(
-        &self,
-        stream: TcpStream,
-        front: Front,
-        place: OwnedSemaphorePermit,
-    ) -> std::io::Result<()> {
+    async fn handle(&self, stream: TcpStream, front: Front, place: Place) -> std::io::Result<()> {
         stream.set_nodelay(true)?;
         let deadline = Instant::now() + HANDSHAKE;
         match front {
@@ -117,12 +161,7 @@ impl Gate {
     }
 
     /// Reads the first packet, and pipes from then on.
-    async fn admit<S>(
-        &self,
-        mut stream: S,
-        deadline: Instant,
-        place: OwnedSemaphorePermit,
-    ) -> std::io::Result<()>
+    async fn admit<S>(&self, mut stream: S, deadline: Instant, place: Place) -> std::io::Result<()>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -200,6 +239,19 @@ mod tests {
         {
             assert!(first_packet(&mut &bytes[..]).await.is_err(), "{bytes:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_full_room_sends_the_longest_waiting_away() {
+        let room = Arc::new(WaitingRoom::default());
+        let mut waiting: Vec<_> = (0..WAITING_ROOM).map(|_| room.clone().enter()).collect();
+        assert!(waiting.iter().all(|(_, _, was_full)| !was_full));
+        let (_place, _, was_full) = room.clone().enter();
+        assert!(was_full);
+        assert_eq!(waiting[0].1.try_recv(), Ok(()));
+        assert!(waiting[1].1.try_recv().is_err());
+        drop(waiting);
+        assert_eq!(room.places.lock().unwrap().1.len(), 1);
     }
 
     proptest! {

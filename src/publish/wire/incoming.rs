@@ -139,7 +139,8 @@ pub struct StockMessage {
 pub struct StockLevel {
     /// Which product.
     pub sku: String,
-    /// Pieces; null if no longer counted.
+    /// Pieces; null if no longer counted. Leaving it out is an error.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub stock: Option<i64>,
 }
 

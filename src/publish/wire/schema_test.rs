@@ -234,6 +234,8 @@ fn a_payload_beyond_the_limit_is_refused_unread() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn any_bytes_are_read_without_a_panic(kind in 0..KINDS.len(), payload in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = parses(KINDS[kind], &payload);

@@ -1,0 +1,9 @@
+//! The bus against real brokers: mosquitto, run by the tests on a loopback port of its own, and the
+//! embedded one. Where mosquitto is not installed its tests say so and are left out.
+
+mod access;
+mod contract;
+mod gate;
+mod peers;
+mod receipts;
+mod restart;
