@@ -58,11 +58,7 @@ pub fn init(from_settings: &str, overriding: Option<&str>) -> Result<LogHandle, 
     let journal = if stderr_is_journal() { tracing_journald::layer().ok() } else { None };
     let lines = match journal {
         Some(layer) => layer.with_field_prefix(Some("SHOPGUIDE".into())).boxed(),
-        None => fmt::layer()
-            .with_writer(std::io::stderr)
-            .with_ansi(std::io::stderr().is_terminal())
-            .with_target(false)
-            .boxed(),
+        None => fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).boxed(),
     };
     tracing_subscriber::registry().with(filter).with(lines).try_init().map_err(|_| LogError::Twice)?;
     Ok(LogHandle { filter: handle, overridden: overriding.is_some() })
@@ -78,16 +74,20 @@ fn parse(text: &str) -> Result<EnvFilter, NotAFilter> {
     if text.trim().is_empty() {
         return Err(no("is empty".into(), Some("info".into())));
     }
-    for part in text.split(',').map(str::trim) {
+    let parts: Vec<_> = text.split(',').map(str::trim).collect();
+    for part in parts.iter().copied() {
         // A bare word that is no level would be taken for a target and silence everything else.
-        let (target, level) = part.rsplit_once('=').map_or((None, part), |(target, level)| (Some(target), level));
-        if level.parse::<LevelFilter>().is_ok() || (target.is_none() && part.contains("::")) {
+        let (target, level) =
+            part.rsplit_once('=').map_or((None, part), |(target, level)| (Some(target), level));
+        if (!level.is_empty() && level.parse::<LevelFilter>().is_ok())
+            || (target.is_none() && part.contains("::"))
+        {
             continue;
         }
         let meant = nearest::nearest(level, LEVELS).map(|name| text.replace(level, name));
         return Err(no(format!("holds \"{level}\", which is not a level"), meant));
     }
-    EnvFilter::try_new(text).map_err(|error| no(format!("is not valid: {error}"), None))
+    EnvFilter::try_new(parts.join(",")).map_err(|error| no(format!("is not valid: {error}"), None))
 }
 
 /// Whether standard error is the stream that systemd opened to the journal (`$JOURNAL_STREAM` names

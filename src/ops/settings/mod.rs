@@ -130,9 +130,8 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Finding> {
     let cannot = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => Finding::error("there is no such file")
             .help("name the configuration with --config FILE; config/shopguide.toml is one to start from"),
-        std::io::ErrorKind::PermissionDenied => {
-            Finding::error("this user may not read it").help("give the file to the user that the service runs as")
-        }
+        std::io::ErrorKind::PermissionDenied => Finding::error("this user may not read it")
+            .help("give the file to the user that the service runs as"),
         _ => Finding::error(format!("cannot be read: {error}")),
     };
     let meta = std::fs::metadata(path).map_err(cannot)?;
@@ -169,9 +168,10 @@ fn read(text: &str, at: Surroundings<'_>) -> (Result<(Settings, Vec<Warning>), M
     let (known, mut findings) = reader.into_findings();
 
     // Below a syntax error the file may have been misunderstood: only what stands above is judged.
-    let broken_from = syntax.iter().filter(|error| error.breaks_the_rest).map(|error| error.finding.line).min();
+    let broken_from =
+        syntax.iter().filter(|error| error.breaks_the_rest).map(|error| error.finding.line).min();
     if let Some(line) = broken_from {
-        findings.retain(|finding| (1..line).contains(&finding.line) && !finding.rests_on_whole);
+        findings.retain(|finding| (1..line).contains(&finding.through) && !finding.rests_on_whole);
     }
     findings.extend(syntax.into_iter().map(|error| error.finding));
     findings.sort_by_key(|finding| (finding.line, finding.column));

@@ -45,6 +45,7 @@ impl<'t> Source<'t> {
         let (line, column) = self.position(span.start);
         finding.file = self.file.clone();
         (finding.line, finding.column) = (line, column);
+        finding.through = self.position(span.end.max(span.start)).0;
         let whole = self.line(line);
         let shown: String = redact(whole).chars().map(printable).take(LONGEST_LINE).collect();
         // A line that was redacted is shorter than in the file: the caret stays at or before the
@@ -52,7 +53,8 @@ impl<'t> Source<'t> {
         let same = shown.chars().zip(whole.chars().map(printable)).take_while(|(a, b)| a == b).count();
         let shown_len = shown.chars().count();
         let caret = (column - 1).min(same).min(shown_len);
-        let marked = self.text.get(span.start..span.end).map_or(1, |s| s.lines().next().unwrap_or("").chars().count());
+        let marked =
+            self.text.get(span.start..span.end).map_or(1, |s| s.lines().next().unwrap_or("").chars().count());
         let width = marked.clamp(1, (shown_len - caret).max(1));
         finding.quote = (!whole.trim().is_empty()).then_some(Quote { text: shown, caret, width });
         finding

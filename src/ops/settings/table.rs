@@ -84,6 +84,12 @@ impl<'t> Reader<'t> {
         let mut misspelt = BTreeSet::new();
         for Unknown { finding, word, parent, siblings } in self.unknown.into_inner() {
             let elsewhere = || {
+                if parent.is_empty() || !known.contains(&word) {
+                    return None;
+                }
+                Some(format!("`{word}` is a section of its own: give it a line `[{word}]`"))
+            };
+            let key_elsewhere = || {
                 let places: Vec<_> = known
                     .iter()
                     .filter_map(|path| path.rsplit_once('.').filter(|(_, key)| *key == word))
@@ -96,7 +102,7 @@ impl<'t> Reader<'t> {
                     misspelt.insert(join(&parent, name));
                     Some(format!("did you mean `{name}`?"))
                 }
-                None => elsewhere(),
+                None => elsewhere().or_else(key_elsewhere),
             };
             findings.push(Finding { help, ..finding }.expected(format!("one of {}", siblings.join(", "))));
         }
@@ -140,7 +146,9 @@ impl<'r, 't> Table<'r, 't> {
             asked.push(key);
             self.reader.known.borrow_mut().insert(join(&self.plain_path, key));
         }
-        self.entries?.get(key).map(|value| (value.span(), value.get_ref()))
+        // Where a value is not TOML the parser leaves one of no length: that counts as none.
+        let value = self.entries?.get(key).filter(|value| !value.span().is_empty())?;
+        Some((value.span(), value.get_ref()))
     }
 
     /// Whether the file gives `key`.
@@ -198,10 +206,11 @@ impl<'r, 't> Table<'r, 't> {
         let shown = self.reader.source.quote(span.clone());
         let problem = refusal.problem.unwrap_or_else(|| format!("is {}", type_name(value)));
         let mut finding = Finding::error(format!("{shown} {problem}")).expected(shape.expected.clone());
-        finding.help = match refusal.meant.or_else(|| with_other_quotes(self.reader.source.raw(span), value, shape)) {
-            Some(meant) => Some(format!("did you mean {}?", brief(&meant))),
-            None => refusal.help,
-        };
+        finding.help =
+            match refusal.meant.or_else(|| with_other_quotes(self.reader.source.raw(span), value, shape)) {
+                Some(meant) => Some(format!("did you mean {}?", brief(&meant))),
+                None => refusal.help,
+            };
         self.report(key, finding);
         None
     }
@@ -256,7 +265,10 @@ impl<'r, 't> Table<'r, 't> {
             Some((_, value)) => {
                 let name = join(&self.plain_path, key);
                 let finding = Finding::error(format!("is {}, not a section", type_name(value)));
-                self.report(key, finding.expected(format!("a line `[{name}]` and its keys on the lines below it")));
+                self.report(
+                    key,
+                    finding.expected(format!("a line `[{name}]` and its keys on the lines below it")),
+                );
                 child(None, None)
             }
             None => child(None, None),
@@ -266,7 +278,8 @@ impl<'r, 't> Table<'r, 't> {
     /// Every `[[key]]`, numbered from 1.
     pub(super) fn entries(&self, key: &'static str) -> Vec<Table<'r, 't>> {
         let expected = format!("a line `[[{key}]]` before the keys of each one");
-        let not_entries = |value| Finding::error(format!("is {}", type_name(value))).expected(expected.clone());
+        let not_entries =
+            |value| Finding::error(format!("is {}", type_name(value))).expected(expected.clone());
         let list = match self.value(key) {
             None => return Vec::new(),
             Some((_, DeValue::Array(list))) => list,
@@ -306,7 +319,8 @@ impl<'r, 't> Table<'r, 't> {
             match shape.read(value.get_ref()) {
                 Ok(value) => pairs.push((key.get_ref().to_string(), value)),
                 Err(refusal) => {
-                    let problem = refusal.problem.unwrap_or_else(|| format!("is {}", type_name(value.get_ref())));
+                    let problem =
+                        refusal.problem.unwrap_or_else(|| format!("is {}", type_name(value.get_ref())));
                     let shown = self.reader.source.quote(value.span());
                     self.report(
                         key.get_ref(),

@@ -90,7 +90,11 @@ pub(super) fn read(
 fn read_tls(table: &Table<'_, '_>) -> Option<TlsSettings> {
     let folder = &table.reader().folder;
     let (certificate, key) = (pem_file(folder, "CERTIFICATE"), pem_file(folder, "PRIVATE KEY"));
-    let ca = if table.is_present() { table.required("ca", &certificate) } else { table.optional("ca", &certificate) };
+    let ca = if table.is_present() {
+        table.required("ca", &certificate)
+    } else {
+        table.optional("ca", &certificate)
+    };
     let client_certificate = table.optional("client_certificate", &certificate);
     let client_key = table.optional("client_key", &key);
     for (one, other) in [("client_certificate", "client_key"), ("client_key", "client_certificate")] {
@@ -114,7 +118,8 @@ fn host() -> Shape<'static, String> {
             return Err(refusal.meant((!bare.is_empty()).then(|| format!("{bare:?}"))));
         }
         if let Some((name, port)) = text.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()) {
-            let refusal = Refusal::because("holds a port").meant(Some(format!("{name:?} with `port = {port}`")));
+            let refusal =
+                Refusal::because("holds a port").meant(Some(format!("{name:?} with `port = {port}`")));
             return Err(refusal);
         }
         let fits = |label: &str| {

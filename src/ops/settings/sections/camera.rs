@@ -61,7 +61,8 @@ pub(super) fn read(table: &Table<'_, '_>) -> Option<CameraSettings> {
         if kind.is_none_or(|kind| kinds.contains(&kind)) {
             table.has(key);
         } else {
-            let names = KINDS.iter().filter(|(_, kind)| kinds.contains(kind)).map(|(name, _)| format!("{name:?}"));
+            let names =
+                KINDS.iter().filter(|(_, kind)| kinds.contains(kind)).map(|(name, _)| format!("{name:?}"));
             table.only_with(key, &format!("source = {}", names.collect::<Vec<_>>().join(" or ")));
         }
     }
@@ -69,7 +70,8 @@ pub(super) fn read(table: &Table<'_, '_>) -> Option<CameraSettings> {
     if let Some(Source::Snapshot { every, .. }) = &source
         && *every >= silence
     {
-        let finding = Finding::error("is not shorter than `silence`: the camera would count as lost between pictures");
+        let finding =
+            Finding::error("is not shorter than `silence`: the camera would count as lost between pictures");
         table.report("every", finding.expected("a duration shorter than `silence`, or a longer `silence`"));
     }
     Some(CameraSettings { id: id?, zone: zone?, source: source?, max_fps, motion, silence })

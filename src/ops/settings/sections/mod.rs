@@ -66,14 +66,18 @@ fn read_storage(table: &Table<'_, '_>) -> StorageSettings {
     let keep_days = table.or("keep_days", &whole(1..=36_500, "days"), 730);
     if folder.exists() && !folder.is_dir() {
         let finding = Finding::error(format!("{} is not a folder", table.quote("folder")));
-        table.report("folder", finding.expected("a folder that the service may write to; it is made if absent"));
+        table.report(
+            "folder",
+            finding.expected("a folder that the service may write to; it is made if absent"),
+        );
     }
     table.finish();
     StorageSettings { folder, keep_days }
 }
 
 fn read_log(table: &Table<'_, '_>) -> String {
-    let expected = "a log filter: error, warn, info, debug or trace, or parts like \"info,shopguide::camera=debug\"";
+    let expected =
+        "a log filter: error, warn, info, debug or trace, or parts like \"info,shopguide::camera=debug\"";
     let filter = parsed(expected, |text| match crate::ops::log::check_filter(text) {
         Ok(()) => Ok(text.to_owned()),
         Err(no) => Err(Refusal::because(no.problem).meant(no.meant.map(|text| format!("{text:?}")))),
