@@ -3,6 +3,7 @@
 //!
 //! Log lines hold no face vectors, member ids, names or passwords: those who write them see to it.
 
+use super::journal::Journal;
 use super::settings::nearest;
 use std::io::IsTerminal;
 use std::os::linux::fs::MetadataExt;
@@ -55,9 +56,9 @@ impl LogHandle {
 /// Starts logging with the filter of the settings, or `overriding` (`--log`) instead.
 pub fn init(from_settings: &str, overriding: Option<&str>) -> Result<LogHandle, LogError> {
     let (filter, handle) = reload::Layer::new(parse(overriding.unwrap_or(from_settings))?);
-    let journal = if stderr_is_journal() { tracing_journald::layer().ok() } else { None };
+    let journal = if stderr_is_journal() { Journal::connect().ok() } else { None };
     let lines = match journal {
-        Some(layer) => layer.with_field_prefix(Some("SHOPGUIDE".into())).boxed(),
+        Some(journal) => journal.boxed(),
         None => fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).boxed(),
     };
     tracing_subscriber::registry().with(filter).with(lines).try_init().map_err(|_| LogError::Twice)?;

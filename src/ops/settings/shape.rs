@@ -132,7 +132,7 @@ where
 
 /// A number, whole or not, within `range`; `what` is its unit or meaning.
 pub(super) fn number(range: RangeInclusive<f32>, what: &str) -> Shape<'static, f32> {
-    let expected = format!("{what}: a number from {} to {}", range.start(), range.end());
+    let expected = format!("a number from {} to {} ({what})", range.start(), range.end());
     Shape::new(expected, move |value| {
         let number = match value {
             DeValue::Float(float) => float.as_str().parse::<f32>().ok(),

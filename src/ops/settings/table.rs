@@ -275,8 +275,8 @@ impl<'r, 't> Table<'r, 't> {
         }
     }
 
-    /// Every `[[key]]`, numbered from 1.
-    pub(super) fn entries(&self, key: &'static str) -> Vec<Table<'r, 't>> {
+    /// Every `[[key]]`, numbered from 1; `most` at most.
+    pub(super) fn entries(&self, key: &'static str, most: usize) -> Vec<Table<'r, 't>> {
         let expected = format!("a line `[[{key}]]` before the keys of each one");
         let not_entries =
             |value| Finding::error(format!("is {}", type_name(value))).expected(expected.clone());
@@ -293,8 +293,12 @@ impl<'r, 't> Table<'r, 't> {
                 return Vec::new();
             }
         };
+        if list.len() > most {
+            let problem = format!("there are {} of them", list.len());
+            self.report(key, Finding::error(problem).expected(format!("at most {most}")));
+        }
         let mut tables = Vec::new();
-        for (n, entry) in list.iter().enumerate() {
+        for (n, entry) in list.iter().enumerate().take(most) {
             match entry.get_ref() {
                 DeValue::Table(entries) => {
                     let path = format!("{}[{}]", join(&self.path, key), n + 1);

@@ -5,11 +5,12 @@ use crate::broker::settings::BrokerSettings;
 use crate::id::StoreId;
 use crate::ops::settings::files::pem_file;
 use crate::ops::settings::finding::Finding;
+use crate::ops::settings::reachable;
 use crate::ops::settings::secret;
 use crate::ops::settings::shape::{Refusal, Shape, flag, length_of_time, parsed, text, whole};
 use crate::ops::settings::table::Table;
 use crate::publish::settings::{BusSettings, TlsSettings};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// `Some(None)` when the bus is turned off; `None` only after an error was reported.
@@ -57,12 +58,8 @@ pub(super) fn read(
         (Some(host), _) => (host, port.unwrap_or(if tls_section.is_present() { 8883 } else { 1883 })),
         (None, _) if table.has("host") => return None,
         (None, Some(broker)) => {
-            if broker.users.is_some() && !table.has("user") {
-                let finding = Finding::error("is missing: the embedded broker asks everybody for a login");
-                let finding = finding.expected("a user of the broker's `users` file, with its password_file");
-                table.report("user", finding.rests_on_whole());
-            }
-            (reachable(broker.listen.ip()).to_string(), broker.listen.port())
+            let own = reachable(broker.listen);
+            (own.ip().to_string(), own.port())
         }
         (None, None) => {
             let finding = Finding::error("is missing, and the embedded broker is off");
@@ -147,13 +144,4 @@ fn client_id() -> Shape<'static, String> {
 
 fn is_this_machine(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-/// The address at which this machine reaches a listener of its own.
-fn reachable(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(v4) if v4.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(v6) if v6.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        other => other,
-    }
 }

@@ -20,13 +20,18 @@ use super::shape::{Refusal, parsed, whole};
 use super::table::Table;
 use crate::storage::settings::StorageSettings;
 
+/// More cameras than one box can look at.
+const MOST_CAMERAS: usize = 64;
+/// More displays than one box serves.
+const MOST_DISPLAYS: usize = 512;
+
 /// Reads every section; `None` only after at least one error was reported.
 pub(super) fn read(root: &Table<'_, '_>) -> Option<Settings> {
     let store_section = root.section("store");
     let store = store::read(&store_section);
-    let camera_entries = root.entries("camera");
+    let camera_entries = root.entries("camera", MOST_CAMERAS);
     let cameras: Vec<_> = camera_entries.iter().map(camera::read).collect();
-    let display_entries = root.entries("display");
+    let display_entries = root.entries("display", MOST_DISPLAYS);
     let displays: Vec<_> = display_entries.iter().map(display::read).collect();
     let vision = vision::read(&root.section("vision"));
     let recognition = recognition::read(&root.section("recognition"));

@@ -62,6 +62,13 @@ fn two_cameras_of_one_name() {
 }
 
 #[test]
+fn more_cameras_than_one_box_can_look_at() {
+    let camera = |n| format!("[[camera]]\nid = \"c{n}\"\nzone = \"tea\"\nsource = \"browser\"\n");
+    let more: String = (0..64).map(camera).collect();
+    error(&with_more(&more)).says(4, "camera", &["there are 65 of them", "at most 64"]);
+}
+
+#[test]
 fn two_displays_of_one_name() {
     error(&with_more("[[display]]\nid = \"tea-1\"\nzone = \"tea\"")).says(12, "display[2].id", &["(line 9)"]);
 }

@@ -76,7 +76,7 @@ fn a_share_above_one() {
     error(&with_line(7, "source = \"browser\"\nmotion = 4.0")).says(
         8,
         "camera[1].motion",
-        &["4.0 is out of range", "a share of the picture: a number from 0 to 1"],
+        &["4.0 is out of range", "a number from 0 to 1 (a share of the picture)"],
     );
 }
 

@@ -92,6 +92,7 @@ fn a_short_configuration_takes_every_default() {
 fn the_embedded_broker_is_off_when_another_host_is_named() {
     let (settings, _) = read(&with_more("[mqtt]\nhost = \"broker.lan\"")).unwrap();
     assert_eq!(settings.broker, None);
+    assert!(!settings.bus_is_embedded());
     assert_eq!(settings.bus.unwrap().port, 1883);
 }
 
@@ -99,14 +100,12 @@ fn the_embedded_broker_is_off_when_another_host_is_named() {
 fn the_daemon_reaches_a_broker_that_listens_everywhere_over_loopback() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("users"), "a:b\n").unwrap();
-    std::fs::write(folder.path().join("pw"), "b\n").unwrap();
-    let text = with_more(
-        "[broker]\nlisten = \"0.0.0.0:1884\"\nusers = \"users\"\n[mqtt]\nuser = \"a\"\npassword_file = \"pw\"",
-    );
+    let text = with_more("[broker]\nlisten = \"0.0.0.0:1884\"\nusers = \"users\"");
     let (settings, _) = Settings::from_str(&text, &folder.path().join("shop.toml")).unwrap();
+    assert!(settings.bus_is_embedded());
     let bus = settings.bus.unwrap();
     assert_eq!((bus.host.as_str(), bus.port), ("127.0.0.1", 1884));
-    assert_eq!((bus.user.as_deref(), bus.password.as_deref()), (Some("a"), Some("b")));
+    assert_eq!(bus.user, None);
 }
 
 #[test]
@@ -167,7 +166,7 @@ fn a_finding_reads_like_this() {
   |
 8 | max_fps = 400
   |           ^^^
-  = expected frames a second: a number from 0.1 to 60";
+  = expected a number from 0.1 to 60 (frames a second)";
     assert_eq!(error(&text).to_string(), expected);
 }
 
@@ -180,6 +179,8 @@ fn no_message_repeats_a_password() {
         with_line(7, "source = \"folder\"\nurl = \"http://admin:hunter2@cam/x\""),
         with_more("[mqtt]\npassword = \"hunter2\""),
         with_more("[mqtt]\npassword = \"hunter2"),
+        with_more("[mqtt]\ntls = { ca = 3, password = \"hunter2\" }"),
+        with_line(2, "id = { password = \"hunter2\" }"),
         with_more("[mqtt]\nhost = \"mqtt://a:hunter2@broker\""),
         with_more("[web]\napi_token = hunter2"),
     ] {
