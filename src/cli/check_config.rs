@@ -67,7 +67,7 @@ fn as_text(file: &str, settings: &Settings, warnings: &[Warning]) -> String {
         n => format!("{file}: OK, with {n} warnings\n"),
     };
     for (what, value) in summary(settings) {
-        text += &format!("  {what:<10}{value}\n");
+        text += &format!("  {what:<13}{value}\n");
     }
     text
 }
@@ -86,14 +86,19 @@ fn summary(settings: &Settings) -> Vec<(&'static str, String)> {
             places.join(", ")
         }
     };
+    let mqtt = match &settings.bus {
+        None => "off".to_owned(),
+        Some(bus) if settings.bus_is_embedded() => format!("{bus:?} (the embedded broker)"),
+        Some(bus) => format!("{bus:?}"),
+    };
     let recognition = if settings.recognition.enabled { "on" } else { "off: no face is embedded or matched" };
     vec![
         ("store", format!("{} ({})", settings.store.id, settings.store.name)),
         ("cameras", list(cameras.collect())),
         ("displays", list(displays.collect())),
-        ("recognise", recognition.to_owned()),
+        ("recognition", recognition.to_owned()),
         ("pages", format!("http://{}/", settings.web.listen)),
-        ("mqtt", settings.bus.as_ref().map_or("off".to_owned(), |bus| format!("{bus:?}"))),
+        ("mqtt", mqtt),
         ("broker", broker),
         ("storage", format!("{}, {} days", settings.storage.folder.display(), settings.storage.keep_days)),
         ("log", settings.log.clone()),

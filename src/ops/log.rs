@@ -59,7 +59,10 @@ pub fn init(from_settings: &str, overriding: Option<&str>) -> Result<LogHandle, 
     let journal = if stderr_is_journal() { Journal::connect().ok() } else { None };
     let lines = match journal {
         Some(journal) => journal.boxed(),
-        None => fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).boxed(),
+        None => fmt::layer()
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+            .boxed(),
     };
     tracing_subscriber::registry().with(filter).with(lines).try_init().map_err(|_| LogError::Twice)?;
     Ok(LogHandle { filter: handle, overridden: overriding.is_some() })

@@ -166,12 +166,17 @@ pub(super) fn length_of_time(range: RangeInclusive<Duration>) -> Shape<'static, 
     })
 }
 
-/// One of a few words.
-pub(super) fn choice<'s, T: Copy + 's>(choices: &'s [(&'s str, T)]) -> Shape<'s, T> {
+/// One of a few words. `other_names` are words that people write instead, with the word they mean.
+pub(super) fn choice<'s, T: Copy + 's>(
+    choices: &'s [(&'s str, T)],
+    other_names: &'s [(&'s str, &'s str)],
+) -> Shape<'s, T> {
     let names: Vec<_> = choices.iter().map(|(name, _)| format!("{name:?}")).collect();
     parsed(format!("one of {}", names.join(", ")), move |text| {
         choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value).ok_or_else(|| {
-            let meant = nearest(text, choices.iter().map(|(name, _)| *name));
+            let other = other_names.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
+            let meant = other.map(|(_, name)| *name);
+            let meant = meant.or_else(|| nearest(text, choices.iter().map(|(name, _)| *name)));
             Refusal::because("is not one of the choices").meant(meant.map(|name| format!("{name:?}")))
         })
     })

@@ -28,6 +28,11 @@ const VALUE_IS_MISSING: Rule = Rule {
     problem: "a value is missing",
     help: "write key = value, or put a # before the line",
 };
+const YES_OR_NO: Rule = Rule {
+    messages: &[],
+    problem: "neither true nor false",
+    help: "write true or false in small letters, and text between double quotes",
+};
 const HEADER: Rule = Rule {
     messages: &["unclosed table", "unclosed array table"],
     problem: "the header of a section is not well formed",
@@ -154,6 +159,8 @@ fn in_words(message: &str, raw: &str, line: &str) -> Finding {
         Some(&HEADER)
     } else if message.contains("must be quoted") && raw.trim().is_empty() {
         Some(&VALUE_IS_MISSING)
+    } else if ["yes", "no", "on", "off"].contains(&raw.trim().to_lowercase().as_str()) {
+        Some(&YES_OR_NO)
     } else {
         RULES.iter().find(applies)
     };

@@ -69,6 +69,19 @@ fn more_cameras_than_one_box_can_look_at() {
 }
 
 #[test]
+fn a_key_of_a_camera_elsewhere() {
+    error(&with_more("[storage]\nurl = 3")).says(12, "storage.url", &["`url` is a key of [[camera]]"]);
+}
+
+#[test]
+fn a_flood_of_unknown_keys_is_cut_short() {
+    let flood: String = (0..1000).map(|n| format!("key{n} = 1\n")).collect();
+    let found = errors(&with_more(&format!("[log]\n{flood}")));
+    assert_eq!(found.len(), 21);
+    found[20].says(32, "log.key20", &["nor are there 979 more"]);
+}
+
+#[test]
 fn two_displays_of_one_name() {
     error(&with_more("[[display]]\nid = \"tea-1\"\nzone = \"tea\"")).says(12, "display[2].id", &["(line 9)"]);
 }

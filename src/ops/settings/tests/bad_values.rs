@@ -122,6 +122,15 @@ fn a_misspelt_choice() {
 }
 
 #[test]
+fn another_word_for_a_choice() {
+    error(&with_line(7, "source = \"rtsp\"\nurl = \"rtsp://c/1\"")).says(
+        7,
+        "camera[1].source",
+        &["\"rtsp\" is not one of the choices", "did you mean \"ffmpeg\"?"],
+    );
+}
+
+#[test]
 fn a_language_that_has_no_texts() {
     error(&with_line(10, "zone = \"tea\"\nlanguage = \"de\"")).says(
         11,

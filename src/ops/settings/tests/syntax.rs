@@ -17,6 +17,15 @@ fn a_text_without_quotes() {
 }
 
 #[test]
+fn yes_for_true() {
+    error(&with_more("[web]\nlive_view = yes")).says(
+        12,
+        "",
+        &["neither true nor false", "write true or false"],
+    );
+}
+
+#[test]
 fn a_key_without_a_value() {
     error(&with_line(3, "name =")).says(3, "", &["a value is missing", "write key = value"]);
     error(&with_line(3, "name")).says(3, "", &["a key without `= value`"]);
