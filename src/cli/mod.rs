@@ -42,6 +42,8 @@ enum Command {
 
 pub mod evaluate;
 
+pub mod check_config;
+
 /// Runs the subcommand that the arguments name.
 pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {

@@ -3,6 +3,7 @@
 //!
 //! Log lines hold no face vectors, member ids, names or passwords: those who write them see to it.
 
+use super::journal::Journal;
 use super::settings::nearest;
 use std::io::IsTerminal;
 use std::os::linux::fs::MetadataExt;
@@ -55,13 +56,12 @@ impl LogHandle {
 /// Starts logging with the filter of the settings, or `overriding` (`--log`) instead.
 pub fn init(from_settings: &str, overriding: Option<&str>) -> Result<LogHandle, LogError> {
     let (filter, handle) = reload::Layer::new(parse(overriding.unwrap_or(from_settings))?);
-    let journal = if stderr_is_journal() { tracing_journald::layer().ok() } else { None };
+    let journal = if stderr_is_journal() { Journal::connect().ok() } else { None };
     let lines = match journal {
-        Some(layer) => layer.with_field_prefix(Some("SHOPGUIDE".into())).boxed(),
+        Some(journal) => journal.boxed(),
         None => fmt::layer()
             .with_writer(std::io::stderr)
-            .with_ansi(std::io::stderr().is_terminal())
-            .with_target(false)
+            .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
             .boxed(),
     };
     tracing_subscriber::registry().with(filter).with(lines).try_init().map_err(|_| LogError::Twice)?;
@@ -78,16 +78,20 @@ fn parse(text: &str) -> Result<EnvFilter, NotAFilter> {
     if text.trim().is_empty() {
         return Err(no("is empty".into(), Some("info".into())));
     }
-    for part in text.split(',').map(str::trim) {
+    let parts: Vec<_> = text.split(',').map(str::trim).collect();
+    for part in parts.iter().copied() {
         // A bare word that is no level would be taken for a target and silence everything else.
-        let (target, level) = part.rsplit_once('=').map_or((None, part), |(target, level)| (Some(target), level));
-        if level.parse::<LevelFilter>().is_ok() || (target.is_none() && part.contains("::")) {
+        let (target, level) =
+            part.rsplit_once('=').map_or((None, part), |(target, level)| (Some(target), level));
+        if (!level.is_empty() && level.parse::<LevelFilter>().is_ok())
+            || (target.is_none() && part.contains("::"))
+        {
             continue;
         }
         let meant = nearest::nearest(level, LEVELS).map(|name| text.replace(level, name));
         return Err(no(format!("holds \"{level}\", which is not a level"), meant));
     }
-    EnvFilter::try_new(text).map_err(|error| no(format!("is not valid: {error}"), None))
+    EnvFilter::try_new(parts.join(",")).map_err(|error| no(format!("is not valid: {error}"), None))
 }
 
 /// Whether standard error is the stream that systemd opened to the journal (`$JOURNAL_STREAM` names

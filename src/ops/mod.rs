@@ -1,4 +1,5 @@
 //! Running it: settings, logs, supervision, status.
 
+mod journal;
 pub mod log;
 pub mod settings;

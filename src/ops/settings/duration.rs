@@ -84,9 +84,14 @@ mod tests {
 
     #[test]
     fn a_number_with_its_unit_is_read() {
-        for (text, millis) in
-            [("5 s", 5000), ("5s", 5000), ("200 ms", 200), ("2 min", 120_000), ("24 h", 86_400_000), ("1.5 s", 1500)]
-        {
+        for (text, millis) in [
+            ("5 s", 5000),
+            ("5s", 5000),
+            ("200 ms", 200),
+            ("2 min", 120_000),
+            ("24 h", 86_400_000),
+            ("1.5 s", 1500),
+        ] {
             assert_eq!(parse(text), Ok(Duration::from_millis(millis)), "{text}");
         }
     }
@@ -96,7 +101,9 @@ mod tests {
         assert_eq!(parse("5").unwrap_err().meant.as_deref(), Some("5 s"));
         assert_eq!(parse("5 sec").unwrap_err().meant.as_deref(), Some("5 s"));
         assert_eq!(parse("2 m").unwrap_err().meant.as_deref(), Some("2 min"));
-        for bad in ["", "s", "-5 s", "five s", "5 parsec", "1.2.3 s", ".5 s", "5 s 3", "1e9 s", "99999999999 d"] {
+        for bad in
+            ["", "s", "-5 s", "five s", "5 parsec", "1.2.3 s", ".5 s", "5 s 3", "1e9 s", "99999999999 d"]
+        {
             assert!(parse(bad).is_err(), "{bad:?} was accepted");
         }
     }

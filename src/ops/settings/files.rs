@@ -14,7 +14,9 @@ const LARGEST_PEM: u64 = 1 << 20;
 
 /// A path, relative ones from `folder`. Whether it exists is not asked.
 pub(super) fn path<'s>(folder: &'s Path, what: &str) -> Shape<'s, PathBuf> {
-    parsed(format!("{what}: a path in quotes, from this file's folder if relative"), |text| resolve(folder, text))
+    parsed(format!("{what}: a path in quotes, from this file's folder if relative"), |text| {
+        resolve(folder, text)
+    })
 }
 
 /// A file that exists and can be read.
@@ -27,16 +29,19 @@ pub(super) fn readable_file<'s>(folder: &'s Path, what: &str) -> Shape<'s, PathB
 
 /// A readable PEM file with at least one block whose label ends in `label`.
 pub(super) fn pem_file<'s>(folder: &'s Path, label: &'static str) -> Shape<'s, PathBuf> {
-    parsed(format!("the path of a PEM file with a {label}, from this file's folder if relative"), move |text| {
-        let path = resolve(folder, text)?;
-        let text = read_to_end(&path, LARGEST_PEM)?;
-        let begins = |line: &str| line.starts_with("-----BEGIN ") && line.contains(label);
-        if text.lines().any(begins) {
-            Ok(path)
-        } else {
-            Err(Refusal::because(format!("holds no {label} in PEM (a line \"-----BEGIN {label}-----\")")))
-        }
-    })
+    parsed(
+        format!("the path of a PEM file with a {label}, from this file's folder if relative"),
+        move |text| {
+            let path = resolve(folder, text)?;
+            let text = read_to_end(&path, LARGEST_PEM)?;
+            let begins = |line: &str| line.starts_with("-----BEGIN ") && line.contains(label);
+            if text.lines().any(begins) {
+                Ok(path)
+            } else {
+                Err(Refusal::because(format!("holds no {label} in PEM (a line \"-----BEGIN {label}-----\")")))
+            }
+        },
+    )
 }
 
 /// A file with one secret on its first line: its text without the line's end.

@@ -40,6 +40,9 @@ pub struct Finding {
     /// The line as it may be printed, and where the caret goes.
     #[serde(skip)]
     pub(super) quote: Option<Quote>,
+    /// The line on which the quoted stretch ends.
+    #[serde(skip)]
+    pub(super) through: usize,
     /// Whether it rests on the whole file having been read (something missing, a reference to
     /// another section), so that it means nothing while the file has syntax errors.
     #[serde(skip)]
@@ -71,6 +74,7 @@ impl Finding {
             expected: None,
             help: None,
             quote: None,
+            through: 0,
             rests_on_whole: false,
         }
     }

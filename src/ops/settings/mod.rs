@@ -1,8 +1,8 @@
 //! The configuration: TOML in, checked settings out, or every mistake at once.
 //!
-//! A file goes through four rooms: [`source`] (lines, and what may be quoted of them), [`syntax`]
-//! (where it is not TOML), [`sections`] (keys, shapes, ranges, defaults, references) and
-//! [`finding`] (what a person reads). What always holds: settings exist only if there is no error;
+//! A file goes through four rooms: `source` (lines, and what may be quoted of them), `syntax`
+//! (where it is not TOML), `sections` (keys, shapes, ranges, defaults, references) and
+//! `finding` (what a person reads). What always holds: settings exist only if there is no error;
 //! a finding quotes no secret; reading changes nothing.
 
 mod duration;
@@ -34,6 +34,7 @@ use source::Source;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use table::{Credentials, Reader};
@@ -91,6 +92,24 @@ impl Settings {
         };
         read(text, surroundings).0
     }
+
+    /// Whether `[mqtt]` leads to the embedded broker, which then gives the daemon a login of its own
+    /// if the configuration names none.
+    pub fn bus_is_embedded(&self) -> bool {
+        let (Some(bus), Some(broker)) = (&self.bus, &self.broker) else { return false };
+        let own = reachable(broker.listen);
+        bus.tls.is_none() && bus.host == own.ip().to_string() && bus.port == own.port()
+    }
+}
+
+/// The address at which this machine reaches a listener of its own.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(v4) if v4.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(v6) if v6.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    address
 }
 
 /// Where a text stands and what it may use.
@@ -111,7 +130,7 @@ fn folder_of(file: &Path) -> PathBuf {
 }
 
 fn load(path: &Path, credentials: Credentials) -> Result<(Settings, Vec<Warning>), Mistakes> {
-    let bytes = read_file(path).map_err(|finding| not_read(path, finding))?;
+    let bytes = read_file(path)?;
     let text = match std::str::from_utf8(&bytes) {
         Ok(text) => text,
         Err(error) => {
@@ -126,22 +145,26 @@ fn load(path: &Path, credentials: Credentials) -> Result<(Settings, Vec<Warning>
 }
 
 /// The bytes of a configuration file, or why there are none.
-fn read_file(path: &Path) -> Result<Vec<u8>, Finding> {
-    let cannot = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => Finding::error("there is no such file")
-            .help("name the configuration with --config FILE; config/shopguide.toml is one to start from"),
-        std::io::ErrorKind::PermissionDenied => {
-            Finding::error("this user may not read it").help("give the file to the user that the service runs as")
-        }
-        _ => Finding::error(format!("cannot be read: {error}")),
+fn read_file(path: &Path) -> Result<Vec<u8>, Mistakes> {
+    let cannot = |error: std::io::Error| {
+        let finding = match error.kind() {
+            std::io::ErrorKind::NotFound => Finding::error("there is no such file").help(
+                "name the configuration with --config FILE; config/shopguide.toml is one to start from",
+            ),
+            std::io::ErrorKind::PermissionDenied => Finding::error("this user may not read it")
+                .help("give the file to the user that the service runs as"),
+            _ => Finding::error(format!("cannot be read: {error}")),
+        };
+        not_read(path, finding)
     };
     let meta = std::fs::metadata(path).map_err(cannot)?;
     if meta.is_dir() {
-        return Err(Finding::error("is a folder, not a file").help("name the configuration file inside it"));
+        let finding = Finding::error("is a folder, not a file");
+        return Err(not_read(path, finding.help("name the configuration file inside it")));
     }
     let too_large = |size: String| {
-        Finding::error(format!("is too large for a configuration ({size}, at most 1 MiB)"))
-            .help("is this really the configuration?")
+        let finding = Finding::error(format!("is too large for a configuration ({size}, at most 1 MiB)"));
+        not_read(path, finding.help("is this really the configuration?"))
     };
     if meta.size() > LARGEST_FILE {
         return Err(too_large(format!("{} MiB", meta.size().div_ceil(1 << 20))));
@@ -169,9 +192,10 @@ fn read(text: &str, at: Surroundings<'_>) -> (Result<(Settings, Vec<Warning>), M
     let (known, mut findings) = reader.into_findings();
 
     // Below a syntax error the file may have been misunderstood: only what stands above is judged.
-    let broken_from = syntax.iter().filter(|error| error.breaks_the_rest).map(|error| error.finding.line).min();
+    let broken_from =
+        syntax.iter().filter(|error| error.breaks_the_rest).map(|error| error.finding.line).min();
     if let Some(line) = broken_from {
-        findings.retain(|finding| (1..line).contains(&finding.line) && !finding.rests_on_whole);
+        findings.retain(|finding| (1..line).contains(&finding.through) && !finding.rests_on_whole);
     }
     findings.extend(syntax.into_iter().map(|error| error.finding));
     findings.sort_by_key(|finding| (finding.line, finding.column));

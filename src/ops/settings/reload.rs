@@ -200,7 +200,15 @@ fn compare_store(changes: &mut Changes, old: &StoreSettings, new: &StoreSettings
 }
 
 fn compare_vision(changes: &mut Changes, old: &VisionSettings, new: &VisionSettings) {
-    let VisionSettings { detector, embedder, threads, min_face, min_quality, track_timeout, detector_threshold } = old;
+    let VisionSettings {
+        detector,
+        embedder,
+        threads,
+        min_face,
+        min_quality,
+        track_timeout,
+        detector_threshold,
+    } = old;
     changes.compare("vision.detector", detector, &new.detector);
     changes.compare("vision.embedder", embedder, &new.embedder);
     changes.compare("vision.threads", threads, &new.threads);
@@ -274,10 +282,18 @@ mod tests {
     fn cameras_displays_texts_thresholds_and_the_log_are_applied() {
         for (from, to, said) in [
             ("id = \"door\"", "id = \"door\"\nmax_fps = 5", "camera door: max_fps: 10.0 -> 5.0"),
-            ("http://a:secret1@cam/x", "http://cam/y", "camera door: source: mjpeg http://***@cam/x -> mjpeg http://cam/y"),
+            (
+                "http://a:secret1@cam/x",
+                "http://cam/y",
+                "camera door: source: mjpeg http://***@cam/x -> mjpeg http://cam/y",
+            ),
             ("secret1", "secret2", "camera door: login or options changed"),
             ("id = \"tea-1\"", "id = \"tea-1\"\nitems = 5", "display tea-1: items: 3 -> 5"),
-            ("id = \"tea-1\"", "id = \"tea-1\"\ntitle = \"Tea\"", "display tea-1: title: not given -> \"Tea\""),
+            (
+                "id = \"tea-1\"",
+                "id = \"tea-1\"\ntitle = \"Tea\"",
+                "display tea-1: title: not given -> \"Tea\"",
+            ),
             ("[store]", "[recognition]\nvotes = 5\n[store]", "recognition.votes: 3 -> 5"),
             ("[store]", "[mqtt]\npersonal_for = \"30 s\"\n[store]", "mqtt.personal_for: 20s -> 30s"),
             ("[store]", "[log]\nfilter = \"debug\"\n[store]", "log.filter: \"info\" -> \"debug\""),
@@ -293,8 +309,16 @@ mod tests {
     fn what_was_built_at_the_start_needs_a_restart_and_stays() {
         for (from, to, said) in [
             ("id = \"harbour\"", "id = \"port\"", "store.id: \"harbour\" -> \"port\""),
-            ("[store]", "[web]\nlisten = \"127.0.0.1:9\"\n[store]", "web.listen: 127.0.0.1:8080 -> 127.0.0.1:9"),
-            ("[store]", "[storage]\nfolder = \"/srv/s\"\n[store]", "storage.folder: \"/var/lib/shopguide\" -> \"/srv/s\""),
+            (
+                "[store]",
+                "[web]\nlisten = \"127.0.0.1:9\"\n[store]",
+                "web.listen: 127.0.0.1:8080 -> 127.0.0.1:9",
+            ),
+            (
+                "[store]",
+                "[storage]\nfolder = \"/srv/s\"\n[store]",
+                "storage.folder: \"/var/lib/shopguide\" -> \"/srv/s\"",
+            ),
             ("[store]", "[broker]\nmax_clients = 9\n[store]", "broker.max_clients: 512 -> 9"),
             ("[store]", "[vision]\nthreads = 2\n[store]", "vision.threads: 1 -> 2"),
             ("[store]", "[[display]]\nid = \"x\"\nzone = \"tea\"\n[store]", "display x: added"),

@@ -46,8 +46,8 @@ pub(super) fn read(table: &Table<'_, '_>, keys: &SecretKeys) -> Option<String> {
         keys.inline,
         &format!("a {what} may not stand in the configuration itself"),
         &format!(
-            "put it alone into a file that only the service may read and write `{} = \"/path/of/file\"`, \
-             or hand it over by systemd and write `{} = \"name\"`",
+            "put it alone into a file that only the service may read, and write `{} = \"/path/of/file\"`; \
+             or let systemd hand it over, and write `{} = \"name\"`",
             keys.file, keys.credential
         ),
     );

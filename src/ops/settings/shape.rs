@@ -132,7 +132,7 @@ where
 
 /// A number, whole or not, within `range`; `what` is its unit or meaning.
 pub(super) fn number(range: RangeInclusive<f32>, what: &str) -> Shape<'static, f32> {
-    let expected = format!("{what}: a number from {} to {}", range.start(), range.end());
+    let expected = format!("a number from {} to {} ({what})", range.start(), range.end());
     Shape::new(expected, move |value| {
         let number = match value {
             DeValue::Float(float) => float.as_str().parse::<f32>().ok(),
@@ -148,7 +148,8 @@ pub(super) fn number(range: RangeInclusive<f32>, what: &str) -> Shape<'static, f
 /// A duration with its unit, within `range`.
 pub(super) fn length_of_time(range: RangeInclusive<Duration>) -> Shape<'static, Duration> {
     let [least, most] = [*range.start(), *range.end()].map(duration::format);
-    let expected = format!("a duration from \"{least}\" to \"{most}\": a number and ms, s, min, h or d, in quotes");
+    let expected =
+        format!("a duration from \"{least}\" to \"{most}\": a number and ms, s, min, h or d, in quotes");
     Shape::new(expected, move |value| match value {
         DeValue::String(text) => match duration::parse(text) {
             Ok(length) if range.contains(&length) => Ok(length),
@@ -165,12 +166,17 @@ pub(super) fn length_of_time(range: RangeInclusive<Duration>) -> Shape<'static, 
     })
 }
 
-/// One of a few words.
-pub(super) fn choice<'s, T: Copy + 's>(choices: &'s [(&'s str, T)]) -> Shape<'s, T> {
+/// One of a few words. `other_names` are words that people write instead, with the word they mean.
+pub(super) fn choice<'s, T: Copy + 's>(
+    choices: &'s [(&'s str, T)],
+    other_names: &'s [(&'s str, &'s str)],
+) -> Shape<'s, T> {
     let names: Vec<_> = choices.iter().map(|(name, _)| format!("{name:?}")).collect();
     parsed(format!("one of {}", names.join(", ")), move |text| {
         choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value).ok_or_else(|| {
-            let meant = nearest(text, choices.iter().map(|(name, _)| *name));
+            let other = other_names.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
+            let meant = other.map(|(_, name)| *name);
+            let meant = meant.or_else(|| nearest(text, choices.iter().map(|(name, _)| *name)));
             Refusal::because("is not one of the choices").meant(meant.map(|name| format!("{name:?}")))
         })
     })
@@ -181,7 +187,9 @@ pub(super) fn texts(what: &str) -> Shape<'static, Vec<String>> {
     Shape::new(format!("{what}: texts in quotes between [ and ]"), |value| {
         let list = value.as_array().ok_or_else(Refusal::wrong_type)?;
         let texts = list.iter().map(|item| item.get_ref().as_str().map(str::to_owned));
-        texts.collect::<Option<_>>().ok_or_else(|| Refusal::because("holds something that is not a text in quotes"))
+        texts
+            .collect::<Option<_>>()
+            .ok_or_else(|| Refusal::because("holds something that is not a text in quotes"))
     })
 }
 
@@ -193,17 +201,22 @@ pub(super) fn address() -> Shape<'static, SocketAddr> {
         let port = |port: &str| port.parse::<u16>().ok().map(|port| format!("\"127.0.0.1:{port}\""));
         let text = match value {
             DeValue::String(text) => text.as_ref(),
-            DeValue::Integer(number) => return Err(Refusal::because("has no address").meant(port(number.as_str()))),
+            DeValue::Integer(number) => {
+                return Err(Refusal::because("has no address").meant(port(number.as_str())));
+            }
             _ => return Err(Refusal::wrong_type()),
         };
         text.parse().map_err(|_| match text.rsplit_once(':') {
             Some(("localhost" | "", digits)) => Refusal::because("names no address").meant(port(digits)),
-            Some((address, digits)) if address.parse::<IpAddr>().is_ok() && digits.parse::<u16>().is_err() => {
+            Some((address, digits))
+                if address.parse::<IpAddr>().is_ok() && digits.parse::<u16>().is_err() =>
+            {
                 Refusal::because("has no port from 0 to 65535")
             }
             _ if text.parse::<IpAddr>().is_ok() => Refusal::because("has no port"),
             None if text.parse::<u16>().is_ok() => Refusal::because("has no address").meant(port(text)),
-            _ => Refusal::because("is not an address with a port").help("write the address in digits, not a name"),
+            _ => Refusal::because("is not an address with a port")
+                .help("write the address in digits, not a name"),
         })
     })
 }

@@ -45,6 +45,7 @@ impl<'t> Source<'t> {
         let (line, column) = self.position(span.start);
         finding.file = self.file.clone();
         (finding.line, finding.column) = (line, column);
+        finding.through = self.position(span.end.max(span.start)).0;
         let whole = self.line(line);
         let shown: String = redact(whole).chars().map(printable).take(LONGEST_LINE).collect();
         // A line that was redacted is shorter than in the file: the caret stays at or before the
@@ -52,7 +53,8 @@ impl<'t> Source<'t> {
         let same = shown.chars().zip(whole.chars().map(printable)).take_while(|(a, b)| a == b).count();
         let shown_len = shown.chars().count();
         let caret = (column - 1).min(same).min(shown_len);
-        let marked = self.text.get(span.start..span.end).map_or(1, |s| s.lines().next().unwrap_or("").chars().count());
+        let marked =
+            self.text.get(span.start..span.end).map_or(1, |s| s.lines().next().unwrap_or("").chars().count());
         let width = marked.clamp(1, (shown_len - caret).max(1));
         finding.quote = (!whole.trim().is_empty()).then_some(Quote { text: shown, caret, width });
         finding
@@ -91,15 +93,26 @@ fn printable(c: char) -> char {
 }
 
 /// A stretch of the file without what is secret: user information and query values of URLs, and
-/// the value of a key that is named like a secret (but not of `..._file` and `..._credential`).
+/// all that follows a key that is named like a secret (but not `..._file` and `..._credential`).
 pub(super) fn redact(text: &str) -> String {
-    if let Some((key, _)) = text.split_once('=') {
-        let name = key.trim().trim_matches(['"', '\'', '#', ' ']).to_ascii_lowercase();
-        let secret = ["password", "passwd", "secret", "token"].iter().any(|word| name.contains(word));
-        if secret && !name.ends_with("_file") && !name.ends_with("_credential") {
-            return format!("{key}= ***");
-        }
+    let secret = text.match_indices('=').find(|(at, _)| names_a_secret(&text[..*at]));
+    match secret {
+        Some((at, _)) => redact_urls(&text[..=at]) + " ***",
+        None => redact_urls(text),
     }
+}
+
+/// Whether the key before an equals sign is named like a secret.
+fn names_a_secret(before: &str) -> bool {
+    let before = before.trim_end().trim_end_matches(['"', '\'']);
+    let name = before.rsplit(|c: char| !c.is_alphanumeric() && c != '_' && c != '-').next().unwrap_or(before);
+    let name = name.to_lowercase();
+    let secret =
+        ["password", "passwd", "passphrase", "secret", "token"].iter().any(|word| name.contains(word));
+    secret && !name.ends_with("_file") && !name.ends_with("_credential")
+}
+
+fn redact_urls(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("://") {
@@ -143,6 +156,10 @@ mod tests {
             ("url = \"http://cam/mjpg?user=a&pwd=hunter2\"", "url = \"http://cam/mjpg?***\""),
             ("password = \"hunter2\"", "password = ***"),
             ("api_token = 'hunter2", "api_token = ***"),
+            (
+                "mqtt = { user = \"a\", \"password\" = \"hunter2\" }",
+                "mqtt = { user = \"a\", \"password\" = ***",
+            ),
             ("password_file = \"/etc/p\"", "password_file = \"/etc/p\""),
         ] {
             assert_eq!(redact(line), shown);

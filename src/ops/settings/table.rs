@@ -15,6 +15,9 @@ use toml::de::{DeTable, DeValue};
 /// The problem of a key that must be there and is not.
 const MISSING: &str = "is missing";
 
+/// Unknown keys of one table that are reported one by one.
+const MOST_UNKNOWN: usize = 20;
+
 /// Where the secrets that systemd hands over lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Credentials {
@@ -36,7 +39,7 @@ pub(super) struct Reader<'t> {
     pub(super) is_world_readable: bool,
     findings: RefCell<Vec<Finding>>,
     unknown: RefCell<Vec<Unknown>>,
-    /// Every key that was asked for, without the numbers of entries: `camera.url`.
+    /// Every key that was asked for: `mqtt.tls.ca`, `[camera].url`.
     known: RefCell<BTreeSet<String>>,
 }
 
@@ -76,7 +79,7 @@ impl<'t> Reader<'t> {
         self.findings.borrow_mut().push(finding);
     }
 
-    /// Every key that the program has, e.g. `camera.url`, and every finding.
+    /// Every key that the program has, e.g. `mqtt.host` or `[camera].url`, and every finding.
     pub(super) fn into_findings(self) -> (BTreeSet<String>, Vec<Finding>) {
         let known = self.known.into_inner();
         let mut findings = self.findings.into_inner();
@@ -84,6 +87,12 @@ impl<'t> Reader<'t> {
         let mut misspelt = BTreeSet::new();
         for Unknown { finding, word, parent, siblings } in self.unknown.into_inner() {
             let elsewhere = || {
+                if parent.is_empty() || !known.contains(&word) {
+                    return None;
+                }
+                Some(format!("`{word}` is a section of its own: give it a line `[{word}]`"))
+            };
+            let key_elsewhere = || {
                 let places: Vec<_> = known
                     .iter()
                     .filter_map(|path| path.rsplit_once('.').filter(|(_, key)| *key == word))
@@ -96,7 +105,7 @@ impl<'t> Reader<'t> {
                     misspelt.insert(join(&parent, name));
                     Some(format!("did you mean `{name}`?"))
                 }
-                None => elsewhere(),
+                None => elsewhere().or_else(key_elsewhere),
             };
             findings.push(Finding { help, ..finding }.expected(format!("one of {}", siblings.join(", "))));
         }
@@ -111,11 +120,12 @@ pub(super) struct Table<'r, 't> {
     entries: Option<&'r DeTable<'t>>,
     /// `camera[2]`; empty for the whole file.
     path: String,
-    /// `camera`; empty for the whole file.
+    /// `mqtt.tls`, or `[camera]` for an entry of `[[camera]]`; empty for the whole file.
     plain_path: String,
     /// Its header, or the whole of it when written in one line.
     span: Option<Range<usize>>,
     asked: RefCell<Vec<&'static str>>,
+    refused: RefCell<Vec<&'static str>>,
 }
 
 impl<'r, 't> Table<'r, 't> {
@@ -126,7 +136,15 @@ impl<'r, 't> Table<'r, 't> {
         plain_path: String,
         span: Option<Range<usize>>,
     ) -> Self {
-        Table { reader, entries, path, plain_path, span, asked: RefCell::default() }
+        Table {
+            reader,
+            entries,
+            path,
+            plain_path,
+            span,
+            asked: RefCell::default(),
+            refused: RefCell::default(),
+        }
     }
 
     pub(super) fn reader(&self) -> &'r Reader<'t> {
@@ -140,7 +158,9 @@ impl<'r, 't> Table<'r, 't> {
             asked.push(key);
             self.reader.known.borrow_mut().insert(join(&self.plain_path, key));
         }
-        self.entries?.get(key).map(|value| (value.span(), value.get_ref()))
+        // Where a value is not TOML the parser leaves one of no length: that counts as none.
+        let value = self.entries?.get(key).filter(|value| !value.span().is_empty())?;
+        Some((value.span(), value.get_ref()))
     }
 
     /// Whether the file gives `key`.
@@ -198,10 +218,11 @@ impl<'r, 't> Table<'r, 't> {
         let shown = self.reader.source.quote(span.clone());
         let problem = refusal.problem.unwrap_or_else(|| format!("is {}", type_name(value)));
         let mut finding = Finding::error(format!("{shown} {problem}")).expected(shape.expected.clone());
-        finding.help = match refusal.meant.or_else(|| with_other_quotes(self.reader.source.raw(span), value, shape)) {
-            Some(meant) => Some(format!("did you mean {}?", brief(&meant))),
-            None => refusal.help,
-        };
+        finding.help =
+            match refusal.meant.or_else(|| with_other_quotes(self.reader.source.raw(span), value, shape)) {
+                Some(meant) => Some(format!("did you mean {}?", brief(&meant))),
+                None => refusal.help,
+            };
         self.report(key, finding);
         None
     }
@@ -241,7 +262,7 @@ impl<'r, 't> Table<'r, 't> {
     /// Reports `key`, if it is there, as one that is refused; it does not count as a known key.
     pub(super) fn refuse(&self, key: &'static str, why: &str, help: &str) {
         if self.entries.is_some_and(|entries| entries.contains_key(key)) {
-            self.asked.borrow_mut().push(key);
+            self.refused.borrow_mut().push(key);
             self.report(key, Finding { value: Some("***".into()), ..Finding::error(why).help(help) });
         }
     }
@@ -256,17 +277,21 @@ impl<'r, 't> Table<'r, 't> {
             Some((_, value)) => {
                 let name = join(&self.plain_path, key);
                 let finding = Finding::error(format!("is {}, not a section", type_name(value)));
-                self.report(key, finding.expected(format!("a line `[{name}]` and its keys on the lines below it")));
+                self.report(
+                    key,
+                    finding.expected(format!("a line `[{name}]` and its keys on the lines below it")),
+                );
                 child(None, None)
             }
             None => child(None, None),
         }
     }
 
-    /// Every `[[key]]`, numbered from 1.
-    pub(super) fn entries(&self, key: &'static str) -> Vec<Table<'r, 't>> {
+    /// Every `[[key]]`, numbered from 1; `most` at most.
+    pub(super) fn entries(&self, key: &'static str, most: usize) -> Vec<Table<'r, 't>> {
         let expected = format!("a line `[[{key}]]` before the keys of each one");
-        let not_entries = |value| Finding::error(format!("is {}", type_name(value))).expected(expected.clone());
+        let not_entries =
+            |value| Finding::error(format!("is {}", type_name(value))).expected(expected.clone());
         let list = match self.value(key) {
             None => return Vec::new(),
             Some((_, DeValue::Array(list))) => list,
@@ -280,8 +305,12 @@ impl<'r, 't> Table<'r, 't> {
                 return Vec::new();
             }
         };
+        if list.len() > most {
+            let problem = format!("there are {} of them", list.len());
+            self.report(key, Finding::error(problem).expected(format!("at most {most}")));
+        }
         let mut tables = Vec::new();
-        for (n, entry) in list.iter().enumerate() {
+        for (n, entry) in list.iter().enumerate().take(most) {
             match entry.get_ref() {
                 DeValue::Table(entries) => {
                     let path = format!("{}[{}]", join(&self.path, key), n + 1);
@@ -289,7 +318,7 @@ impl<'r, 't> Table<'r, 't> {
                         self.reader,
                         Some(entries),
                         path,
-                        join(&self.plain_path, key),
+                        format!("[{}]", join(&self.plain_path, key)),
                         Some(entry.span()),
                     ));
                 }
@@ -306,7 +335,8 @@ impl<'r, 't> Table<'r, 't> {
             match shape.read(value.get_ref()) {
                 Ok(value) => pairs.push((key.get_ref().to_string(), value)),
                 Err(refusal) => {
-                    let problem = refusal.problem.unwrap_or_else(|| format!("is {}", type_name(value.get_ref())));
+                    let problem =
+                        refusal.problem.unwrap_or_else(|| format!("is {}", type_name(value.get_ref())));
                     let shown = self.reader.source.quote(value.span());
                     self.report(
                         key.get_ref(),
@@ -318,15 +348,20 @@ impl<'r, 't> Table<'r, 't> {
         pairs
     }
 
-    /// Reports every key that nobody asked for.
+    /// Reports every key that nobody asked for (the first twenty one by one).
     pub(super) fn finish(&self) {
-        let asked = self.asked.borrow();
-        for (key, _) in self.entries.into_iter().flatten() {
+        let (asked, refused) = (self.asked.borrow(), self.refused.borrow());
+        let is_known = |word: &str| asked.iter().chain(refused.iter()).any(|known| *known == word);
+        let keys = self.entries.into_iter().flatten().map(|(key, _)| key);
+        let mut unknown: Vec<_> = keys.filter(|key| !is_known(key.get_ref())).collect();
+        unknown.sort_by_key(|key| key.span().start);
+        for (n, key) in unknown.iter().enumerate() {
+            let rest = unknown.len() - n;
             let word = key.get_ref().to_string();
-            if asked.iter().any(|known| *known == word) {
-                continue;
-            }
-            let mut finding = Finding::error("there is no such key");
+            let mut finding = Finding::error(match n {
+                MOST_UNKNOWN => format!("there is no such key, nor are there {} more", rest - 1),
+                _ => "there is no such key".to_owned(),
+            });
             finding.key = join(&self.path, &brief(&word));
             self.reader.unknown.borrow_mut().push(Unknown {
                 finding: self.reader.source.place(key.span(), finding),
@@ -334,6 +369,9 @@ impl<'r, 't> Table<'r, 't> {
                 parent: self.path.clone(),
                 siblings: asked.clone(),
             });
+            if n == MOST_UNKNOWN {
+                break;
+            }
         }
     }
 }

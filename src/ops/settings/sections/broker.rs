@@ -22,7 +22,8 @@ pub(super) fn read(table: &Table<'_, '_>, on_by_default: bool) -> Option<BrokerS
     table.finish();
 
     if table.is_present() && !enabled && !table.has("enabled") {
-        let finding = Finding::warning("has no effect: the embedded broker is off because [mqtt] names a host");
+        let finding =
+            Finding::warning("has no effect: the embedded broker is off because [mqtt] names a host");
         table.report("enabled", finding.help("write `enabled = true` to run it all the same"));
     }
     if !enabled {
@@ -35,10 +36,14 @@ pub(super) fn read(table: &Table<'_, '_>, on_by_default: bool) -> Option<BrokerS
     if !table.has("users") {
         let open = |table: &Table<'_, '_>, key, address: SocketAddr| {
             if !address.ip().is_loopback() {
-                let finding = Finding::error(format!("{address} lets anybody on the network connect without login"));
-                table.report(key, finding.expected("an address of this machine only, such as \"127.0.0.1:1883\"").help(
-                    "or name a file of user:password lines with `users = ...` in [broker]",
-                ));
+                let finding =
+                    Finding::error(format!("{address} lets anybody on the network connect without login"));
+                table.report(
+                    key,
+                    finding
+                        .expected("an address of this machine only, such as \"127.0.0.1:1883\"")
+                        .help("or name a file of user:password lines with `users = ...` in [broker]"),
+                );
             }
         };
         open(table, "listen", listen);
@@ -57,7 +62,11 @@ fn read_tls(table: &Table<'_, '_>) -> Option<(SocketAddr, std::path::PathBuf, st
     let address = address();
     let (certificate, key) = (pem_file(folder, "CERTIFICATE"), pem_file(folder, "PRIVATE KEY"));
     let given = if table.is_present() {
-        (table.required("listen", &address), table.required("certificate", &certificate), table.required("key", &key))
+        (
+            table.required("listen", &address),
+            table.required("certificate", &certificate),
+            table.required("key", &key),
+        )
     } else {
         (
             table.optional("listen", &address),

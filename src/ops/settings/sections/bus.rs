@@ -5,11 +5,12 @@ use crate::broker::settings::BrokerSettings;
 use crate::id::StoreId;
 use crate::ops::settings::files::pem_file;
 use crate::ops::settings::finding::Finding;
+use crate::ops::settings::reachable;
 use crate::ops::settings::secret;
 use crate::ops::settings::shape::{Refusal, Shape, flag, length_of_time, parsed, text, whole};
 use crate::ops::settings::table::Table;
 use crate::publish::settings::{BusSettings, TlsSettings};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// `Some(None)` when the bus is turned off; `None` only after an error was reported.
@@ -57,12 +58,8 @@ pub(super) fn read(
         (Some(host), _) => (host, port.unwrap_or(if tls_section.is_present() { 8883 } else { 1883 })),
         (None, _) if table.has("host") => return None,
         (None, Some(broker)) => {
-            if broker.users.is_some() && !table.has("user") {
-                let finding = Finding::error("is missing: the embedded broker asks everybody for a login");
-                let finding = finding.expected("a user of the broker's `users` file, with its password_file");
-                table.report("user", finding.rests_on_whole());
-            }
-            (reachable(broker.listen.ip()).to_string(), broker.listen.port())
+            let own = reachable(broker.listen);
+            (own.ip().to_string(), own.port())
         }
         (None, None) => {
             let finding = Finding::error("is missing, and the embedded broker is off");
@@ -90,7 +87,11 @@ pub(super) fn read(
 fn read_tls(table: &Table<'_, '_>) -> Option<TlsSettings> {
     let folder = &table.reader().folder;
     let (certificate, key) = (pem_file(folder, "CERTIFICATE"), pem_file(folder, "PRIVATE KEY"));
-    let ca = if table.is_present() { table.required("ca", &certificate) } else { table.optional("ca", &certificate) };
+    let ca = if table.is_present() {
+        table.required("ca", &certificate)
+    } else {
+        table.optional("ca", &certificate)
+    };
     let client_certificate = table.optional("client_certificate", &certificate);
     let client_key = table.optional("client_key", &key);
     for (one, other) in [("client_certificate", "client_key"), ("client_key", "client_certificate")] {
@@ -114,7 +115,8 @@ fn host() -> Shape<'static, String> {
             return Err(refusal.meant((!bare.is_empty()).then(|| format!("{bare:?}"))));
         }
         if let Some((name, port)) = text.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()) {
-            let refusal = Refusal::because("holds a port").meant(Some(format!("{name:?} with `port = {port}`")));
+            let refusal =
+                Refusal::because("holds a port").meant(Some(format!("{name:?} with `port = {port}`")));
             return Err(refusal);
         }
         let fits = |label: &str| {
@@ -142,13 +144,4 @@ fn client_id() -> Shape<'static, String> {
 
 fn is_this_machine(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-/// The address at which this machine reaches a listener of its own.
-fn reachable(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(v4) if v4.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(v6) if v6.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        other => other,
-    }
 }

@@ -32,6 +32,18 @@ const KINDS: [(&str, Kind); 7] = [
     ("demo", Kind::Demo),
 ];
 
+/// What people write for them.
+const OTHER_NAMES: [(&str, &str); 8] = [
+    ("rtsp", "ffmpeg"),
+    ("video", "ffmpeg"),
+    ("file", "ffmpeg"),
+    ("usb", "v4l"),
+    ("http", "mjpeg"),
+    ("jpeg", "snapshot"),
+    ("kiosk", "browser"),
+    ("webcam", "v4l"),
+];
+
 /// The keys that not every kind has, with the kinds that have them.
 const KEYS_OF_KINDS: [(&str, &[Kind]); 12] = [
     ("path", &[Kind::Folder]),
@@ -51,7 +63,7 @@ const KEYS_OF_KINDS: [(&str, &[Kind]); 12] = [
 pub(super) fn read(table: &Table<'_, '_>) -> Option<CameraSettings> {
     let id = table.required("id", &word("the camera's name"));
     let zone = table.required("zone", &word("the zone that the camera watches"));
-    let kind = table.required("source", &choice(&KINDS));
+    let kind = table.required("source", &choice(&KINDS, &OTHER_NAMES));
     let max_fps = table.or("max_fps", &number(0.1..=60.0, "frames a second"), 10.0);
     let motion = table.or("motion", &number(0.0..=1.0, "a share of the picture"), 0.004);
     let silence = length_of_time(Duration::from_secs(1)..=Duration::from_secs(600));
@@ -61,7 +73,8 @@ pub(super) fn read(table: &Table<'_, '_>) -> Option<CameraSettings> {
         if kind.is_none_or(|kind| kinds.contains(&kind)) {
             table.has(key);
         } else {
-            let names = KINDS.iter().filter(|(_, kind)| kinds.contains(kind)).map(|(name, _)| format!("{name:?}"));
+            let names =
+                KINDS.iter().filter(|(_, kind)| kinds.contains(kind)).map(|(name, _)| format!("{name:?}"));
             table.only_with(key, &format!("source = {}", names.collect::<Vec<_>>().join(" or ")));
         }
     }
@@ -69,7 +82,8 @@ pub(super) fn read(table: &Table<'_, '_>) -> Option<CameraSettings> {
     if let Some(Source::Snapshot { every, .. }) = &source
         && *every >= silence
     {
-        let finding = Finding::error("is not shorter than `silence`: the camera would count as lost between pictures");
+        let finding =
+            Finding::error("is not shorter than `silence`: the camera would count as lost between pictures");
         table.report("every", finding.expected("a duration shorter than `silence`, or a longer `silence`"));
     }
     Some(CameraSettings { id: id?, zone: zone?, source: source?, max_fps, motion, silence })

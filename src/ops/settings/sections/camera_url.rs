@@ -94,7 +94,9 @@ fn with_login(table: &Table<'_, '_>, url: Option<String>) -> Option<Url> {
     if let Some(end) = login_end {
         table.only_with("user", "a url without a login of its own");
         if rest[..end].contains(':') && table.reader().is_world_readable {
-            let finding = Finding::warning("the url holds a password, and every user of this machine may read this file");
+            let finding = Finding::warning(
+                "the url holds a password, and every user of this machine may read this file",
+            );
             table.report("url", finding.help("chmod o-rwx this file, or use `user` and `password_file`"));
         }
         return Some(Url::new(url));

@@ -20,13 +20,18 @@ use super::shape::{Refusal, parsed, whole};
 use super::table::Table;
 use crate::storage::settings::StorageSettings;
 
+/// More cameras than one box can look at.
+const MOST_CAMERAS: usize = 64;
+/// More displays than one box serves.
+const MOST_DISPLAYS: usize = 512;
+
 /// Reads every section; `None` only after at least one error was reported.
 pub(super) fn read(root: &Table<'_, '_>) -> Option<Settings> {
     let store_section = root.section("store");
     let store = store::read(&store_section);
-    let camera_entries = root.entries("camera");
+    let camera_entries = root.entries("camera", MOST_CAMERAS);
     let cameras: Vec<_> = camera_entries.iter().map(camera::read).collect();
-    let display_entries = root.entries("display");
+    let display_entries = root.entries("display", MOST_DISPLAYS);
     let displays: Vec<_> = display_entries.iter().map(display::read).collect();
     let vision = vision::read(&root.section("vision"));
     let recognition = recognition::read(&root.section("recognition"));
@@ -66,14 +71,18 @@ fn read_storage(table: &Table<'_, '_>) -> StorageSettings {
     let keep_days = table.or("keep_days", &whole(1..=36_500, "days"), 730);
     if folder.exists() && !folder.is_dir() {
         let finding = Finding::error(format!("{} is not a folder", table.quote("folder")));
-        table.report("folder", finding.expected("a folder that the service may write to; it is made if absent"));
+        table.report(
+            "folder",
+            finding.expected("a folder that the service may write to; it is made if absent"),
+        );
     }
     table.finish();
     StorageSettings { folder, keep_days }
 }
 
 fn read_log(table: &Table<'_, '_>) -> String {
-    let expected = "a log filter: error, warn, info, debug or trace, or parts like \"info,shopguide::camera=debug\"";
+    let expected =
+        "a log filter: error, warn, info, debug or trace, or parts like \"info,shopguide::camera=debug\"";
     let filter = parsed(expected, |text| match crate::ops::log::check_filter(text) {
         Ok(()) => Ok(text.to_owned()),
         Err(no) => Err(Refusal::because(no.problem).meant(no.meant.map(|text| format!("{text:?}")))),

@@ -59,7 +59,8 @@ pub(super) fn check_addresses(
 ) {
     let Some(broker) = broker else { return };
     let tls_section = broker_section.section("tls");
-    let mut taken: Vec<(&Table<'_, '_>, &'static str, SocketAddr)> = vec![(web_section, "listen", web.listen)];
+    let mut taken: Vec<(&Table<'_, '_>, &'static str, SocketAddr)> =
+        vec![(web_section, "listen", web.listen)];
     let mut wanted = vec![(broker_section, "listen", broker.listen)];
     wanted.extend(broker.websocket.map(|address| (broker_section, "websocket", address)));
     wanted.extend(broker.tls.as_ref().map(|(address, ..)| (&tls_section, "listen", *address)));
@@ -72,7 +73,10 @@ pub(super) fn check_addresses(
                 (*other, *other_key, section.path_of(key))
             };
             let finding = Finding::error(format!("{address} is also what {by} listens on"));
-            at.report(at_key, finding.expected("an address and port of its own for every listener").rests_on_whole());
+            at.report(
+                at_key,
+                finding.expected("an address and port of its own for every listener").rests_on_whole(),
+            );
         }
         taken.push((section, key, address));
     }

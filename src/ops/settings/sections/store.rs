@@ -32,7 +32,8 @@ fn time_zone() -> Shape<'static, String> {
         }
         let names: Vec<_> = jiff::tz::db().available().map(|name| name.to_string()).collect();
         // "Berlin" finds "Europe/Berlin": the city alone is compared too.
-        let of_city = |name: &&String| name.rsplit('/').next().is_some_and(|city| city.eq_ignore_ascii_case(text));
+        let of_city =
+            |name: &&String| name.rsplit('/').next().is_some_and(|city| city.eq_ignore_ascii_case(text));
         let meant = names.iter().find(of_city).map(String::as_str);
         let meant = meant.or_else(|| nearest(text, names.iter().map(String::as_str)));
         Err(Refusal::because("is not a time zone").meant(meant.map(|name| format!("{name:?}"))))

@@ -16,7 +16,11 @@ pub(super) fn read(table: &Table<'_, '_>) -> VisionSettings {
         detector: table.optional("detector", &card),
         embedder: table.optional("embedder", &card),
         threads: table.or("threads", &whole(1..=2, "threads"), default.threads),
-        min_face: table.or("min_face", &number(16.0..=1024.0, "the width of a face in pixels"), default.min_face),
+        min_face: table.or(
+            "min_face",
+            &number(16.0..=1024.0, "the width of a face in pixels"),
+            default.min_face,
+        ),
         min_quality: table.or("min_quality", &share, default.min_quality),
         track_timeout: table.or("track_timeout", &timeout, default.track_timeout),
         detector_threshold: table.optional("detector_threshold", &share),

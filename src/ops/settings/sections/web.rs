@@ -27,7 +27,8 @@ pub(super) fn read(table: &Table<'_, '_>) -> WebSettings {
     }
     if !listen.ip().is_loopback() {
         if !secret::is_named(table, &secret::API_TOKEN) {
-            let finding = Finding::error(format!("{listen} can be reached from the network, and the API has no token"));
+            let finding =
+                Finding::error(format!("{listen} can be reached from the network, and the API has no token"));
             table.report(
                 "listen",
                 finding

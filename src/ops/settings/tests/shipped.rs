@@ -1,0 +1,79 @@
+//! Promises about `config/shopguide.toml`: it works as shipped, the defaults written in it are the
+//! real ones, its examples are valid, and it mentions every key that the program knows.
+
+use super::super::table::Credentials;
+use super::super::{Settings, Surroundings, Warning, read};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+const SHIPPED: &str = include_str!("../../../../config/shopguide.toml");
+const PEM: &str = "-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n";
+
+/// The shipped file with its defaults (`#key = value`) or also its examples (`##...`) turned on.
+fn uncommented(examples: bool) -> String {
+    let turned_on = |line: &'static str| {
+        let example = line.strip_prefix("##").filter(|_| examples);
+        let default = line
+            .strip_prefix('#')
+            .filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '['));
+        example.or(default).unwrap_or(line)
+    };
+    SHIPPED.lines().map(|line| turned_on(line).to_owned() + "\n").collect()
+}
+
+fn read_in(folder: &Path, text: &str) -> ((Settings, Vec<Warning>), BTreeSet<String>) {
+    let surroundings = Surroundings {
+        file: &folder.join("shopguide.toml"),
+        folder: folder.to_owned(),
+        credentials: Credentials::Folder(folder.to_owned()),
+        is_world_readable: false,
+    };
+    let (result, known) = read(text, surroundings);
+    (result.unwrap_or_else(|mistakes| panic!("{mistakes}")), known)
+}
+
+#[test]
+fn it_works_as_shipped() {
+    let ((settings, warnings), _) = read_in(Path::new("/nowhere"), SHIPPED);
+    assert_eq!(warnings, []);
+    assert_eq!((settings.cameras.len(), settings.displays.len()), (1, 2));
+}
+
+#[test]
+fn the_defaults_written_in_it_are_the_real_ones() {
+    let text = uncommented(false);
+    let ((written, _), _) = read_in(Path::new("/nowhere"), &text);
+    let ((real, _), _) = read_in(Path::new("/nowhere"), SHIPPED);
+    assert_eq!(written, real);
+    // Every key that is written out as a default is set now.
+    assert!(text.contains("\nmax_retained = 10000\n") && text.contains("\nmargin = 0.05\n"));
+}
+
+#[test]
+fn its_examples_are_valid_and_it_mentions_every_key() {
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["bakery.password", "mqtt.password", "api.token", "broker.users", "wine-camera"] {
+        std::fs::write(folder.path().join(file), "0123456789abcdef\n").unwrap();
+    }
+    for file in ["ca.pem", "client.pem", "client.key", "broker.pem", "broker.key"] {
+        std::fs::write(folder.path().join(file), PEM).unwrap();
+    }
+    std::fs::create_dir(folder.path().join("models")).unwrap();
+    for file in ["models/detector.toml", "models/embedder.toml"] {
+        std::fs::write(folder.path().join(file), "\n").unwrap();
+    }
+    let text = uncommented(true).replace("/etc/shopguide", &folder.path().to_string_lossy());
+    let ((settings, _), known) = read_in(folder.path(), &text);
+    assert_eq!(settings.cameras.len(), 6);
+    assert!(settings.bus.unwrap().tls.unwrap().client.is_some());
+    assert!(settings.broker.unwrap().tls.is_some());
+    assert!(known.len() > 70, "only {} keys are known", known.len());
+    let mentioned = |key: &str| {
+        let word = key.rsplit('.').next().unwrap_or(key);
+        [format!("{word} = "), format!("[{key}]"), format!("[{key}.")]
+            .iter()
+            .any(|form| SHIPPED.contains(form.as_str()))
+    };
+    let silent: Vec<_> = known.iter().filter(|key| !mentioned(key)).collect();
+    assert!(silent.is_empty(), "config/shopguide.toml does not mention {silent:?}");
+}
