@@ -24,6 +24,7 @@ pub mod broker;
 pub mod cli;
 pub mod demo;
 pub mod ops;
+pub mod daemon;
 pub mod privacy;
 pub mod storage;
 pub mod web;

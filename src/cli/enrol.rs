@@ -2,9 +2,10 @@
 //! the first template; the photographs stay where they are and are not kept.
 
 use super::settings;
+use super::store::operator;
 use crate::camera::decode::decode;
 use crate::gallery::{Gallery, enrolment};
-use crate::privacy::{Consent, Scope};
+use crate::privacy::{Consent, Scope, consent};
 use crate::storage::{NewMember, Store};
 use crate::vision::Eyes;
 use anyhow::Context;
@@ -40,10 +41,7 @@ pub struct EnrolArgs {
 
 /// Runs it.
 pub fn run(args: &EnrolArgs) -> anyhow::Result<ExitCode> {
-    let settings = match args.config.load() {
-        Ok(settings) => settings,
-        Err(code) => return Ok(code),
-    };
+    let settings = settings::load(&args.config.config)?;
     let mut eyes = Eyes::load(&settings.vision)?;
     let mut faces = Vec::new();
     for (position, path) in args.photographs.iter().enumerate() {
@@ -59,8 +57,14 @@ pub fn run(args: &EnrolArgs) -> anyhow::Result<ExitCode> {
     let chosen = enrolment::choose(&faces, &gallery, threshold, args.again).context("nobody was enrolled")?;
 
     let now = Timestamp::now();
-    let consent = Consent::on_paper(Scope::Face, &args.consent, now);
-    let by = "command line".to_owned();
+    let consent = Consent {
+        scope: Scope::Face,
+        version: consent::TEXT.0.to_owned(),
+        reference: args.consent.clone(),
+        action: "agreed to an administrator".to_owned(),
+        at: now,
+    };
+    let by = operator();
     let new = NewMember { token: args.card.clone(), name: args.name.clone(), contact: None, consent, by: by.clone() };
     let member = store.add_member(new)?;
     let templates = enrolment::templates(member.id, &eyes.model_id(), &faces, &chosen);

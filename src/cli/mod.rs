@@ -6,10 +6,14 @@ mod check;
 mod check_config;
 mod demo;
 mod enrol;
+mod evaluate;
 mod import;
 mod members;
 mod run;
+mod settings;
+mod store;
 
+use crate::ops::settings::Mistakes;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -37,12 +41,8 @@ enum Command {
     /// Check the database.
     Check(check::CheckArgs),
     /// Check a configuration file.
-    CheckConfig(check_config::CheckConfigArgs),
+    CheckConfig(check_config::CheckConfig),
 }
-
-pub mod evaluate;
-
-pub mod check_config;
 
 /// Runs the subcommand that the arguments name.
 pub fn main() -> ExitCode {
@@ -50,12 +50,16 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Enrol(args) => enrol::run(&args),
-        Command::Import(args) => import::run(args),
-        Command::Members(args) => members::run(args),
-        Command::Check(args) => check::run(args),
-        Command::CheckConfig(args) => Ok(check_config::run(&args)),
+        Command::Import(args) => import::run(args, settings::load),
+        Command::Members(args) => members::run(args, settings::load),
+        Command::Check(args) => check::run(args, settings::load),
+        Command::CheckConfig(args) => Ok(args.run()),
     };
     done.unwrap_or_else(|error| {
+        if let Some(mistakes) = error.downcast_ref::<Mistakes>() {
+            eprintln!("{mistakes}");
+            return ExitCode::from(settings::BAD_CONFIG);
+        }
         eprintln!("shopguide: {error:#}");
         ExitCode::FAILURE
     })

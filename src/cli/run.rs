@@ -1,7 +1,7 @@
 //! `shopguide run`: the appliance as a service. Reads from top to bottom what happens: configuration,
 //! log, start, ready, signals, end.
 
-use super::settings::{BAD_CONFIG, ConfigArg};
+use super::settings::ConfigArg;
 use crate::clock::Clock;
 use crate::daemon::{Brought, Daemon};
 use crate::ops::log::{self, LogHandle};
@@ -24,13 +24,7 @@ pub struct RunArgs {
 
 /// Runs it until SIGTERM or SIGINT. Exit code 64: bad configuration; 1: failed start.
 pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
-    let (settings, warnings) = match Settings::load(&args.config.config) {
-        Ok(read) => read,
-        Err(mistakes) => {
-            eprintln!("{mistakes}");
-            return Ok(ExitCode::from(BAD_CONFIG));
-        }
-    };
+    let (settings, warnings) = Settings::load(&args.config.config)?;
     let log = log::init(&settings.log, args.log.as_deref())?;
     for warning in warnings {
         tracing::warn!("{warning}");

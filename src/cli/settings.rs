@@ -1,9 +1,8 @@
-//! The `--config` argument that most subcommands share.
+//! The configuration as subcommands read it: one default path, one exit code for mistakes in it.
 
 use crate::ops::settings::Settings;
 use clap::Args;
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
 
 /// Exit code for a configuration with mistakes (`EX_USAGE` of sysexits.h).
 pub const BAD_CONFIG: u8 = 64;
@@ -16,15 +15,10 @@ pub struct ConfigArg {
     pub config: PathBuf,
 }
 
-impl ConfigArg {
-    /// Reads it for a command beside the daemon; mistakes are printed and become the exit code.
-    pub fn load(&self) -> Result<Settings, ExitCode> {
-        match Settings::check(&self.config) {
-            Ok((settings, _)) => Ok(settings),
-            Err(mistakes) => {
-                eprintln!("{mistakes}");
-                Err(ExitCode::from(BAD_CONFIG))
-            }
-        }
-    }
+/// Reads a configuration for a command beside the daemon.
+///
+/// # Errors
+/// [`Mistakes`](crate::ops::settings::Mistakes), which `main` prints and turns into [`BAD_CONFIG`].
+pub fn load(path: &Path) -> anyhow::Result<Settings> {
+    Ok(Settings::check(path)?.0)
 }

@@ -58,7 +58,6 @@ pub enum Input {
 }
 
 /// The ways out of the deciding thread.
-#[derive(Debug)]
 pub struct Out {
     /// What displays should show.
     pub desired: Desired,

@@ -79,8 +79,8 @@ impl Inbox {
                 self.tell(Input::Ack(ack.clone()));
                 Ok(())
             }
-            Incoming::DisplayStatus(display, status) => {
-                tracing::info!(%display, state = ?status, "a display reported");
+            Incoming::DisplayStatus(from, status) => {
+                tracing::info!(display = from.as_str(), state = ?status.state, "a display reported");
                 Ok(())
             }
             Incoming::Receipt(receipt) => self.record(vec![from_bus(receipt)]).map(drop),
@@ -128,7 +128,8 @@ impl Inbox {
 
     fn products(&self, products: Vec<NewProduct>) -> Result<Changes, Refused> {
         let done = self.store.upsert_products(&products).map_err(refused)?;
-        Ok(Changes { new: done.new, changed: done.changed, unchanged: done.unchanged })
+        let count = |n: u32| n as usize;
+        Ok(Changes { new: count(done.new), changed: count(done.changed), unchanged: count(done.unchanged) })
     }
 }
 

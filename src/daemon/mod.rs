@@ -192,7 +192,7 @@ impl Daemon {
         let cameras = Arc::new(Cameras::start(&settings.cameras, clock.clone(), mailbox.clone(), brought.feeds)?);
         let models = status::Models { detector: eyes.detector_id(), embedder: eyes.model_id(), refused: refused_models };
         let mut looking = Vec::new();
-        for (n, eyes) in eyes.shared_among(settings.vision.threads).into_iter().enumerate() {
+        for (n, eyes) in std::iter::once(eyes).enumerate() {
             let name = format!("vision-{n}");
             let looker = Looker {
                 eyes,

@@ -4,6 +4,7 @@
 //! A search scans all templates as bytes ([`kernels`]) and scores the best few again in full
 //! precision; a member's score is that of the nearest own template.
 
+pub mod enrolment;
 pub mod kernels;
 
 use crate::id::MemberId;

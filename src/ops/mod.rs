@@ -2,4 +2,5 @@
 
 mod journal;
 pub mod log;
+pub mod metrics;
 pub mod settings;

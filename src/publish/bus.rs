@@ -149,6 +149,12 @@ impl Bus {
         self.shared.health.snapshot(self.shared.intake.counts())
     }
 
+    /// The same, for whoever asks while the bus itself is elsewhere.
+    pub fn health_later(&self) -> impl Fn() -> BusHealth + Send + Sync + use<> {
+        let shared = self.shared.clone();
+        move || shared.health.snapshot(shared.intake.counts())
+    }
+
     /// Says `offline`, disconnects and ends; at most about 2 s.
     pub async fn stop(mut self) {
         self.presenters.shutdown().await;

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// How long a personal slate stays valid when the configuration does not say.
+pub const PERSONAL_FOR: Duration = Duration::from_secs(20);
+
 /// `[mqtt]`: the broker that the daemon speaks to. When the embedded broker is on and no host is
 /// given, the daemon connects to it like any other client.
 #[derive(Clone, PartialEq)]

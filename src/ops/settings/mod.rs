@@ -71,6 +71,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// How long a personal slate stays valid after its member was last seen.
+    pub fn personal_for(&self) -> std::time::Duration {
+        self.bus.as_ref().map_or(crate::publish::settings::PERSONAL_FOR, |bus| bus.personal_for)
+    }
+
     /// Reads a configuration file; secrets come from the files and credentials that it names.
     pub fn load(path: &Path) -> Result<(Settings, Vec<Warning>), Mistakes> {
         load(path, credentials().unwrap_or(Credentials::Absent))
