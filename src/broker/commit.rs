@@ -27,19 +27,14 @@ impl BrokerEventHandler for AfterCommit {
             match self.intake.read(&event.topic, &event.payload) {
                 Some(Ok(message @ (Incoming::Receipt(_) | Incoming::Catalogue(_) | Incoming::Stock(_)))) => {
                     match self.intake.offer(message).await {
-                        Some(Verdict::Done) => {}
-                        Some(Verdict::Refused(why)) => {
-                            tracing::warn!(topic = %event.topic, reason = %why, "a received message was refused");
-                        }
+                        Some(Verdict::Done | Verdict::Refused(_)) => {}
                         // the daemon is stopping: no acknowledgement, the sender tries again later
                         None => std::future::pending().await,
                     }
                     PublishAction::Handled
                 }
                 Some(Err(why)) => {
-                    tracing::warn!(topic = %event.topic, reason = %why,
-                        "a message that is not of the contract was refused");
-                    self.intake.count_refused();
+                    self.intake.refused(&event.topic, &why.0);
                     PublishAction::Handled
                 }
                 _ => PublishAction::Continue,

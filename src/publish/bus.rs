@@ -7,43 +7,37 @@
 //! - One task polls the connection and does nothing else that could wait.
 //! - One task for each display follows its desired screen and says the changes with `try_publish`.
 //!   When the queue is full it tries again shortly, with what is true then; nothing piles up.
-//! - One task for each connection hands received messages on and acknowledges them in order, after
-//!   the receiver's commit. The broker sends at most 64 beyond those acknowledged.
+//! - One task for each connection hands received messages on and acknowledges them (see `inbox`).
 //!
 //! A display whose broker just came back may connect later than the daemon does, and a personal
 //! slate is never retained; so a present personal slate is said again 0.5 s and 1 s after a
 //! connection began, under the same sequence. A display that reports itself online is answered, too.
 
 pub use super::connection::BusError;
-use super::connection::{self, CONNECT_LIMIT, RECEIVE_MAXIMUM, Retry};
+use super::connection::{self, CONNECT_LIMIT, Retry};
 use super::desired::{Desired, Screen};
 use super::health::{BusHealth, HealthBook};
-use super::intake::{Incoming, Intake, Verdict};
+use super::inbox::Inbox;
+use super::intake::Intake;
 use super::presenter::{Presenter, Say};
 use super::settings::BusSettings;
 use super::wire::{SlateMessage, State, StatusMessage, VisitMessage};
 use crate::clock::Clock;
 use crate::display::StoreSettings;
 use crate::id::DisplayId;
-use futures_util::StreamExt;
 use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{
-    Filter, Packet, PubAck, PubAckProperties, PubAckReason, Publish, PublishProperties, SubscribeReasonCode,
-};
-use rumqttc::v5::{AsyncClient, Event, EventLoop, Request};
+use rumqttc::v5::mqttbytes::v5::{Filter, Packet, PubAckReason, PublishProperties, SubscribeReasonCode};
+use rumqttc::v5::{AsyncClient, Event};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
-use tokio_stream::wrappers::ReceiverStream;
 
 /// Requests that wait for the poll task at most.
 const QUEUE: usize = 64;
-/// Received messages that the receiver works on at once; acknowledged in order all the same.
-const AT_WORK: usize = 32;
 /// Pauses between attempts: the longest must leave every display its slate within 2 s of the
 /// broker's return.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -232,10 +226,8 @@ async fn run_once(shared: &Arc<Shared>) -> (String, Retry) {
         Err(e) => return (e.to_string(), Retry::Slowly),
     };
     let (client, mut events) = AsyncClient::new(options, QUEUE);
-    let refused: Arc<Mutex<Vec<PubAck>>> = Arc::default();
-    let mut acknowledging = JoinSet::new();
-    let (to_acknowledge, received) = mpsc::channel(usize::from(RECEIVE_MAXIMUM) * 2);
-    acknowledging.spawn(acknowledge(shared.clone(), client.clone(), received, refused.clone()));
+    let mut tasks = JoinSet::new();
+    let inbox = Inbox::open(shared.intake.clone(), client.clone(), &mut tasks);
     loop {
         // pings keep events coming: silence for so long means that even writing is stuck. The broker
         // may have asked for another keep-alive than ours
@@ -266,12 +258,17 @@ async fn run_once(shared: &Arc<Shared>) -> (String, Retry) {
                         shared,
                         format!("the broker refused a message of ours ({reason:?}): check its access rules"),
                     );
-                    say_everything_later(shared, &mut acknowledging);
+                    say_everything_later(shared, &mut tasks);
                 }
             },
             Event::Incoming(Packet::Publish(message)) => {
-                if let Some(why) = receive(shared, message, &to_acknowledge, &mut events) {
-                    return (why, Retry::Soon);
+                if let Some(display) = inbox.take(&message, &mut events.pending) {
+                    // it may have missed what was said before it came
+                    shared.say_again.get(&display).inspect(|notify| notify.notify_one());
+                }
+                if inbox.overrun() {
+                    let broker = connection::address(&shared.settings);
+                    return (format!("{broker} sends more than our receive maximum allows"), Retry::Soon);
                 }
             }
             Event::Outgoing(Outgoing::Disconnect) => {
@@ -280,8 +277,7 @@ async fn run_once(shared: &Arc<Shared>) -> (String, Retry) {
             _ => {}
         }
         shared.health.in_flight(events.state.inflight());
-        let refused: Vec<PubAck> = refused.lock().unwrap_or_else(|e| e.into_inner()).drain(..).collect();
-        events.pending.extend(refused.into_iter().map(Request::PubAck));
+        inbox.refuse(&mut events.pending);
     }
 }
 
@@ -321,87 +317,6 @@ fn say_everything_later(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
         sleep(REFUSED_PAUSE).await;
         shared.link.send_if_modified(|link| link.as_mut().map(|link| link.round += 1).is_some());
     });
-}
-
-/// Takes one message in. Returns why the connection must end, if it must.
-fn receive(
-    shared: &Shared,
-    message: Publish,
-    to_acknowledge: &mpsc::Sender<(Publish, Incoming)>,
-    events: &mut EventLoop,
-) -> Option<String> {
-    let topic = String::from_utf8_lossy(&message.topic);
-    let receipt = Publish { qos: message.qos, pkid: message.pkid, ..Publish::default() };
-    match shared.intake.read(&topic, &message.payload) {
-        Some(Ok(incoming)) => {
-            if let Incoming::DisplayStatus(display, status) = &incoming
-                && status.state == State::Online
-                && !message.retain
-                && let Some(notify) = shared.say_again.get(display)
-            {
-                notify.notify_one();
-            }
-            if to_acknowledge.try_send((receipt, incoming)).is_err() {
-                if message.qos == QoS::AtMostOnce {
-                    shared.intake.count_refused();
-                    tracing::warn!(topic = %topic, "a message sent with QoS 0 was dropped: too many at once; use QoS 1");
-                } else {
-                    return Some("the broker sends more than our receive maximum allows".into());
-                }
-            }
-        }
-        Some(Err(why)) => {
-            tracing::warn!(topic = %topic, reason = %why, "a message that is not of the contract was refused");
-            shared.intake.count_refused();
-            events.pending.extend(refusal(&receipt, &why.0).map(Request::PubAck));
-        }
-        None => {
-            tracing::debug!(topic = %topic, "a message on a topic that is not read");
-            events.pending.extend(refusal(&receipt, "not a topic that is read").map(Request::PubAck));
-        }
-    }
-    None
-}
-
-/// An acknowledgement that says no; QoS 0 has none.
-fn refusal(message: &Publish, why: &str) -> Option<PubAck> {
-    (message.qos == QoS::AtLeastOnce).then(|| PubAck {
-        pkid: message.pkid,
-        reason: PubAckReason::PayloadFormatInvalid,
-        properties: Some(PubAckProperties {
-            reason_string: Some(why.to_owned()),
-            user_properties: Vec::new(),
-        }),
-    })
-}
-
-/// Offers received messages to the receiver, and acknowledges each after its commit, in order.
-async fn acknowledge(
-    shared: Arc<Shared>,
-    client: AsyncClient,
-    received: mpsc::Receiver<(Publish, Incoming)>,
-    refused: Arc<Mutex<Vec<PubAck>>>,
-) {
-    let offered = ReceiverStream::new(received).map(|(message, incoming)| {
-        let intake = shared.intake.clone();
-        async move { (message, intake.offer(incoming).await) }
-    });
-    let mut judged = std::pin::pin!(offered.buffered(AT_WORK));
-    while let Some((message, verdict)) = judged.next().await {
-        match verdict {
-            Some(Verdict::Done) => {
-                if client.ack(&message).await.is_err() {
-                    return;
-                }
-            }
-            Some(Verdict::Refused(why)) => {
-                tracing::warn!(reason = %why, "a received message was refused");
-                let refusal = refusal(&message, &why);
-                refused.lock().unwrap_or_else(|e| e.into_inner()).extend(refusal);
-            }
-            None => return,
-        }
-    }
 }
 
 /// Follows one display's screen and says what changes.

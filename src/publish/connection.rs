@@ -183,6 +183,17 @@ pub(super) fn explain(error: &ConnectionError, settings: &BusSettings) -> (Strin
                 (format!("{broker} ended the connection: {reason_code:?}, {words}"), Retry::Soon)
             }
         }
+        // TLS 1.3 lets a client find out only after the handshake that its certificate was refused
+        ConnectionError::MqttState(StateError::Deserialization(e))
+            if e.to_string().contains("fatal alert") =>
+        {
+            (
+                format!(
+                    "{broker} refused our certificate, or the lack of one ({e}): check [mqtt] certificate and key"
+                ),
+                Retry::Slowly,
+            )
+        }
         ConnectionError::MqttState(StateError::AwaitPingResp) => {
             (format!("{broker} no longer answers"), Retry::Soon)
         }

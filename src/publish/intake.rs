@@ -13,8 +13,8 @@ use crate::clock::Clock;
 use crate::display::Ack;
 use crate::id::{DisplayId, StoreId};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
@@ -22,6 +22,9 @@ use tokio::sync::{mpsc, oneshot};
 const WAITING: usize = 128;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Refusals that are logged one by one, in a window of time.
+const LOGGED_PER_WINDOW: u32 = 20;
+const LOG_WINDOW: Duration = Duration::from_secs(60);
 
 /// Something received that fits the contract.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +39,18 @@ pub enum Incoming {
     Stock(StockMessage),
     /// A display came or went.
     DisplayStatus(DisplayId, DisplayStatusMessage),
+}
+
+impl Incoming {
+    fn kind(&self) -> &'static str {
+        match self {
+            Incoming::Ack(_) => "ack",
+            Incoming::Receipt(_) => "receipt",
+            Incoming::Catalogue(_) => "catalogue",
+            Incoming::Stock(_) => "stock",
+            Incoming::DisplayStatus(..) => "display status",
+        }
+    }
 }
 
 /// What the receiver made of a delivery.
@@ -99,6 +114,8 @@ pub struct Intake {
 struct Counts {
     taken: AtomicU64,
     refused: AtomicU64,
+    /// When the present window of the log began, and the refusals in it.
+    logged: Mutex<(Duration, u32)>,
 }
 
 impl Intake {
@@ -143,10 +160,12 @@ impl Intake {
             self.deliveries.send(Delivery { message: message.clone(), reply }).await.ok()?;
             match answer.await {
                 Ok(Reply::Verdict(verdict)) => {
-                    match verdict {
-                        Verdict::Done => self.counts.taken.fetch_add(1, Ordering::Relaxed),
-                        Verdict::Refused(_) => self.counts.refused.fetch_add(1, Ordering::Relaxed),
-                    };
+                    match &verdict {
+                        Verdict::Done => {
+                            self.counts.taken.fetch_add(1, Ordering::Relaxed);
+                        }
+                        Verdict::Refused(why) => self.refused(message.kind(), why),
+                    }
                     return Some(verdict);
                 }
                 Ok(Reply::Later(why)) => {
@@ -160,9 +179,21 @@ impl Intake {
         }
     }
 
-    /// Counts a message that was refused before it was offered.
-    pub fn count_refused(&self) {
+    /// Counts and logs a refused message: `what` it was or came on, and `why`, without any value of
+    /// it. A flood of them is counted whole and logged in part.
+    pub fn refused(&self, what: &str, why: &str) {
         self.counts.refused.fetch_add(1, Ordering::Relaxed);
+        let now = self.clock.now().mono;
+        let mut window = self.counts.logged.lock().unwrap_or_else(|e| e.into_inner());
+        if now.saturating_sub(window.0) >= LOG_WINDOW {
+            *window = (now, 0);
+        }
+        window.1 += 1;
+        if window.1 <= LOGGED_PER_WINDOW {
+            tracing::warn!(message_on = what, reason = why, "a received message was refused");
+        } else if window.1 == LOGGED_PER_WINDOW + 1 {
+            tracing::warn!("more received messages are refused; the status page counts them");
+        }
     }
 
     /// Messages taken and refused so far.

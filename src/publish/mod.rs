@@ -9,6 +9,7 @@ mod bus;
 mod connection;
 mod desired;
 mod health;
+mod inbox;
 mod intake;
 mod presenter;
 pub mod settings;
