@@ -10,6 +10,7 @@ mod habit;
 mod hair;
 mod head;
 pub mod light;
+pub mod likeness;
 pub mod look;
 pub mod raster;
 pub mod scene;
@@ -93,9 +94,14 @@ mod preview {
 
     #[test]
     #[ignore]
-    fn descriptors() {
-        let all: Vec<Vec<f32>> = (0..600).map(|n| ShopperLook::draw(Realm::Export, 20, n).descriptor()).collect();
-        std::fs::write("/tmp/descriptors.json", serde_json::to_vec(&all).unwrap()).unwrap();
+    fn casting() {
+        let start = cpu();
+        let cast = super::cast::Cast::new(1, 40, 10);
+        println!("cast {} ms", cpu() - start);
+        let l: Vec<_> = cast.ids().map(|i| super::likeness::Likeness::of(cast.look(i).unwrap())).collect();
+        let mut m: Vec<f32> = Vec::new(); let mut s: Vec<f32> = Vec::new();
+        for i in 0..50 { for j in 0..i { if i < 40 { m.push(l[i].distance(&l[j])) } else if j < 40 { s.push(l[i].distance(&l[j])) } } }
+        println!("members {:?} strangers {:?}", m.iter().cloned().fold(9.0f32, f32::min), s.iter().cloned().fold(9.0f32, f32::min));
     }
 
     #[test]
