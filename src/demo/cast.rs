@@ -114,7 +114,8 @@ impl Cast {
         let view = backdrop::draw(SIZE.0, SIZE.1, self.seed, 90 + number as u64);
         let mut picture = image::imageops::crop_imm(&view, d.below(480) as u32, 40, 480, 480).to_image();
         let turned = [0.0, -13.0, 13.0][number % 3];
-        let pose = Pose { yaw: turned + d.normal(0.0, 3.0), pitch: d.normal(0.0, 4.0), blink: 0.0, ..any_pose(d) };
+        let pose =
+            Pose { yaw: turned + d.normal(0.0, 3.0), pitch: d.normal(0.0, 4.0), blink: 0.0, ..any_pose(d) };
         let centre = [240.0 + d.uniform(-25.0, 25.0), 190.0 + d.uniform(-15.0, 15.0)];
         let head_px = d.uniform(180.0, 235.0);
         shopper.draw(&mut picture, Placement { centre, head_px, smear: 0.0, soft: 0.1 }, &pose, &light);

@@ -220,8 +220,10 @@ impl ShopperLook {
         let hair = if grey { HAIRS[7 + d.below(2)] } else { HAIRS[natural] };
         let hair = blend(hair, [0.4, 0.3, 0.25], d.uniform(0.0, 0.15));
         let brow_base = blend(HAIRS[natural], hair, if grey { 0.55 } else { 0.0 });
-        let hard_cuts = [0.7, 0.8, 1.1, 1.6, 0.9, 1.2, if tone > 3.0 { 0.8 } else { 0.15 }, 0.0, 0.0, 0.25, 0.0, 0.15];
-        let soft_cuts = [0.0, 0.0, 0.1, 0.5, 0.3, 0.4, if tone > 3.0 { 0.9 } else { 0.1 }, 1.2, 1.1, 1.5, 1.2, 1.0];
+        let hard_cuts =
+            [0.7, 0.8, 1.1, 1.6, 0.9, 1.2, if tone > 3.0 { 0.8 } else { 0.15 }, 0.0, 0.0, 0.25, 0.0, 0.15];
+        let soft_cuts =
+            [0.0, 0.0, 0.1, 0.5, 0.3, 0.4, if tone > 3.0 { 0.9 } else { 0.1 }, 1.2, 1.1, 1.5, 1.2, 1.0];
         let cuts = [
             Cut::Bald,
             Cut::Receding,
@@ -240,8 +242,14 @@ impl ShopperLook {
         let beard = if soft > 0.5 {
             BeardCut::None
         } else {
-            [BeardCut::None, BeardCut::Stubble, BeardCut::Moustache, BeardCut::Goatee, BeardCut::Full, BeardCut::Long]
-                [d.weighted(&[3.2, 1.6, 0.8, 0.9, 1.2, 0.5])]
+            [
+                BeardCut::None,
+                BeardCut::Stubble,
+                BeardCut::Moustache,
+                BeardCut::Goatee,
+                BeardCut::Full,
+                BeardCut::Long,
+            ][d.weighted(&[3.2, 1.6, 0.8, 0.9, 1.2, 0.5])]
         };
         let cheek = d.normal(7.35, 0.45);
         let bumps = (0..16)
@@ -268,10 +276,16 @@ impl ShopperLook {
             ears: [d.normal(1.0, 0.13), d.uniform(0.0, 1.0)],
             bumps,
             skin,
-            complexion: [d.uniform(0.0, 1.0), d.uniform(0.0, 0.6) + 0.4 * age * d.uniform(0.0, 1.0), d.uniform(0.0, 1.0)],
+            complexion: [
+                d.uniform(0.0, 1.0),
+                d.uniform(0.0, 0.6) + 0.4 * age * d.uniform(0.0, 1.0),
+                d.uniform(0.0, 1.0),
+            ],
             age,
             freckles: if tone < 2.0 && d.chance(0.25) { d.uniform(0.3, 1.0) } else { 0.0 },
-            moles: (0..d.below(5)).map(|_| [d.uniform(-5.5, 5.5), d.uniform(-9.0, 5.0), d.uniform(0.08, 0.2)]).collect(),
+            moles: (0..d.below(5))
+                .map(|_| [d.uniform(-5.5, 5.5), d.uniform(-9.0, 5.0), d.uniform(0.08, 0.2)])
+                .collect(),
             eye_place: [d.normal(3.22, 0.25), d.normal(0.75, 0.32)],
             eye_shape: [
                 d.normal(1.52, 0.16),
