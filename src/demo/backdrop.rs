@@ -8,8 +8,10 @@ use image::{Rgb, RgbImage};
 pub fn draw(width: u32, height: u32, seed: u64, number: u64) -> RgbImage {
     let d = &mut Draw::new(Realm::Backdrop, seed, number);
     let (w, h) = (width as f32, height as f32);
-    let wall = [d.uniform(165.0, 215.0), d.uniform(165.0, 208.0), d.uniform(150.0, 200.0)];
-    let floor = [d.uniform(120.0, 175.0), d.uniform(105.0, 160.0), d.uniform(90.0, 150.0)];
+    let bright = d.uniform(180.0, 208.0);
+    let wall = [bright + d.uniform(-4.0, 14.0), bright + d.uniform(-6.0, 6.0), bright - d.uniform(0.0, 22.0)];
+    let dark = d.uniform(110.0, 155.0);
+    let floor = [dark + d.uniform(5.0, 25.0), dark, dark - d.uniform(5.0, 30.0)];
     let wood = [d.uniform(90.0, 160.0), d.uniform(70.0, 125.0), d.uniform(50.0, 95.0)];
     let grain = d.seed() as u32;
     let horizon = h * d.uniform(0.66, 0.76);
@@ -28,7 +30,11 @@ pub fn draw(width: u32, height: u32, seed: u64, number: u64) -> RgbImage {
         Rgb(c.map(|v| v.clamp(0.0, 255.0) as u8))
     });
     for lamp in 0..3 {
-        lay_lamp(&mut picture, w * (0.2 + 0.3 * lamp as f32 + d.uniform(-0.05, 0.05)), h * d.uniform(0.03, 0.07));
+        lay_lamp(
+            &mut picture,
+            w * (0.2 + 0.3 * lamp as f32 + d.uniform(-0.05, 0.05)),
+            h * d.uniform(0.03, 0.07),
+        );
     }
     let bays = 3 + d.below(3);
     let gap = d.uniform(0.01, 0.06) * w;
@@ -71,7 +77,9 @@ fn lay_lamp(picture: &mut RgbImage, x: f32, y: f32) {
 
 fn shelf(picture: &mut RgbImage, area: [f32; 4], wood: [f32; 3], d: &mut Draw) {
     let [x0, y0, w, h] = area;
-    put(picture, area, |u, v| Some(wood.map(|c| c * (0.42 + 0.1 * v) * (1.0 - 0.25 * step(0.04, 0.0, u.min(1.0 - u))))));
+    put(picture, area, |u, v| {
+        Some(wood.map(|c| c * (0.42 + 0.1 * v) * (1.0 - 0.25 * step(0.04, 0.0, u.min(1.0 - u)))))
+    });
     let boards = 4 + d.below(2);
     let each = h / boards as f32;
     for b in 0..boards {
@@ -93,7 +101,9 @@ fn shelf(picture: &mut RgbImage, area: [f32; 4], wood: [f32; 3], d: &mut Draw) {
             }
             x += 0.015 * w;
         }
-        put(picture, [x0, board - 1.0, w, 0.055 * each + 4.0], |_, v| Some(wood.map(|c| c * mix(1.15, 0.75, v))));
+        put(picture, [x0, board - 1.0, w, 0.055 * each + 4.0], |_, v| {
+            Some(wood.map(|c| c * mix(1.15, 0.75, v)))
+        });
         let tags = 3 + d.below(4);
         for t in 0..tags {
             let tx = x0 + w * (t as f32 + 0.4) / tags as f32;

@@ -4,6 +4,7 @@
 use super::draw::{Draw, Realm};
 use super::export::any_pose;
 use super::light::{Grain, Mood};
+use super::likeness::Likeness;
 use super::look::ShopperLook;
 use super::shopper::{Placement, Pose, Shopper};
 use super::{backdrop, scene::SIZE};
@@ -21,8 +22,12 @@ pub enum CastId {
     Stranger(usize),
 }
 
-/// The smallest [`ShopperLook::distance`] between two of the cast.
-pub const APART: f32 = 0.72;
+/// The [`Likeness::distance`] that the choice of a cast begins to ask for between two members, and
+/// between a stranger and a member. It asks for less, in small steps, when nobody so different turns
+/// up among [`TRIES`] draws.
+const APART: [f32; 2] = [0.28, 0.28];
+const TRIES: usize = 5000;
+const EASED: f32 = 0.985;
 
 /// One player: who, what they look like, and their meshes once made.
 struct Player {
@@ -38,27 +43,35 @@ pub struct Cast {
 }
 
 impl Cast {
-    /// Chooses `members` members and `strangers` strangers under `seed`. Looks come from realms of
-    /// their own; each new one is at least [`APART`] from all before it.
+    /// Chooses `members` members and `strangers` strangers under `seed`, as different from each
+    /// other as can be found. Looks come from realms of their own.
     pub fn new(seed: u64, members: usize, strangers: usize) -> Self {
-        let mut cast = Cast { seed, players: Vec::new() };
-        for (realm, count) in [(Realm::Member, members), (Realm::Stranger, strangers)] {
+        let mut players: Vec<Player> = Vec::new();
+        let mut taken: Vec<Likeness> = Vec::new();
+        for (realm, count, mut apart) in
+            [(Realm::Member, members, APART[0]), (Realm::Stranger, strangers, APART[1])]
+        {
             let mut number = 0;
             for i in 0..count {
                 let id = if realm == Realm::Member { CastId::Member(i) } else { CastId::Stranger(i) };
-                let look = loop {
+                let mut tries = 0;
+                let (look, likeness) = loop {
                     let look = ShopperLook::draw(realm, seed, number);
+                    let likeness = Likeness::of(&look);
                     number += 1;
-                    // Should the space ever be full, the least bad comes next instead of never.
-                    let near = cast.players.iter().map(|p| p.look.distance(&look)).fold(f32::MAX, f32::min);
-                    if near >= APART || number > 4000 {
-                        break look;
+                    tries += 1;
+                    if tries % TRIES == 0 {
+                        apart *= EASED;
+                    }
+                    if taken.iter().all(|t| t.distance(&likeness) >= apart) {
+                        break (look, likeness);
                     }
                 };
-                cast.players.push(Player { id, look, shopper: OnceLock::new() });
+                taken.push(likeness);
+                players.push(Player { id, look, shopper: OnceLock::new() });
             }
         }
-        cast
+        Cast { seed, players }
     }
 
     /// Everybody, members first.
@@ -101,7 +114,8 @@ impl Cast {
         let view = backdrop::draw(SIZE.0, SIZE.1, self.seed, 90 + number as u64);
         let mut picture = image::imageops::crop_imm(&view, d.below(480) as u32, 40, 480, 480).to_image();
         let turned = [0.0, -13.0, 13.0][number % 3];
-        let pose = Pose { yaw: turned + d.normal(0.0, 3.0), pitch: d.normal(0.0, 4.0), blink: 0.0, ..any_pose(d) };
+        let pose =
+            Pose { yaw: turned + d.normal(0.0, 3.0), pitch: d.normal(0.0, 4.0), blink: 0.0, ..any_pose(d) };
         let centre = [240.0 + d.uniform(-25.0, 25.0), 190.0 + d.uniform(-15.0, 15.0)];
         let head_px = d.uniform(180.0, 235.0);
         shopper.draw(&mut picture, Placement { centre, head_px, smear: 0.0, soft: 0.1 }, &pose, &light);
@@ -120,10 +134,11 @@ mod tests {
         let cast = Cast::new(1, 40, 10);
         let all: Vec<_> = cast.ids().collect();
         assert_eq!(all.len(), 50);
+        let likeness = |id| Likeness::of(cast.look(id).unwrap());
         for (i, &a) in all.iter().enumerate() {
             for &b in &all[..i] {
-                let apart = cast.look(a).unwrap().distance(cast.look(b).unwrap());
-                assert!(apart >= APART, "{a:?} and {b:?} are only {apart} apart");
+                let apart = likeness(a).distance(&likeness(b));
+                assert!(apart > 0.15, "{a:?} and {b:?} are only {apart} apart");
             }
         }
     }

@@ -58,13 +58,15 @@ fn product(
 ) -> Product {
     let has = |mark| shelf.marks.contains(mark);
     let organic = has('o') && nth % 2 == 1;
-    let (low, high) = shelf.price;
-    let steps = shelf.sizes.len().max(2) - 1;
-    let share = 0.55 * size as f32 / steps as f32 + d.uniform(0.05, 0.4) + if organic { 0.1 } else { 0.0 };
-    let price = low + ((high - low) as f32 * share.min(1.0)) as i64;
+    // a kind may come in one size only
+    let (kind, size, place) = match kind.split_once('|') {
+        Some((kind, size)) => (kind, size, d.uniform(0.2, 0.8)),
+        None => (kind, shelf.sizes[size], size as f32 / (shelf.sizes.len().max(2) - 1) as f32),
+    };
+    let (low, high) = (shelf.price.0 as f32, shelf.price.1 as f32);
+    let share = 0.62 * place + d.uniform(0.02, 0.33) + if organic { 0.05 } else { 0.0 };
     // prices end in 9
-    let price = (price / 10 * 10 + 9).clamp(low, high.max(low));
-    let size = shelf.sizes[size];
+    let price = (low * (high / low).powf(share)) as i64 / 10 * 10 + 9;
     let mut attributes = vec![("size".to_owned(), size.to_owned())];
     if organic {
         attributes.push(("organic".to_owned(), "yes".to_owned()));
@@ -75,10 +77,9 @@ fn product(
     if has('k') {
         attributes.push(("unit".to_owned(), "kg".to_owned()));
     }
+    let mark = if organic { ", organic" } else { "" };
     let short = if size == "loose" { String::new() } else { format!(", {size}") };
-    let mark = if organic { "organic " } else { "" };
-    let kind = if organic { kind.to_lowercase() } else { kind.to_owned() };
-    let name = format!("{brand} {mark}{kind}{short}");
+    let name = format!("{brand} {kind}{mark}{short}");
     Product {
         id: ProductId(number),
         sku: format!("{}{:04}", &shelf.path[0][..1], 1000 + number),

@@ -29,7 +29,8 @@ pub fn export_faces(dir: &Path, count: usize, seed: u64) -> anyhow::Result<()> {
     let mut scenes = 0;
     for number in 0..count as u64 {
         let name = format!("s{seed}-{number:05}");
-        std::fs::create_dir_all(dir.join(&name)).with_context(|| format!("cannot make a folder in {}", dir.display()))?;
+        std::fs::create_dir_all(dir.join(&name))
+            .with_context(|| format!("cannot make a folder in {}", dir.display()))?;
         let look = ShopperLook::draw(Realm::Export, seed, number);
         let outfits = [Shopper::new(&look, seed, 0), Shopper::new(&look, seed, 1)];
         for n in 0..PER_IDENTITY {
@@ -55,7 +56,8 @@ pub fn export_faces(dir: &Path, count: usize, seed: u64) -> anyhow::Result<()> {
         }
     }
     let text = serde_json::to_vec(&Value::Object(truth)).context("cannot write the truth as JSON")?;
-    std::fs::write(dir.join("gt.json"), text).with_context(|| format!("cannot write {}/gt.json", dir.display()))
+    std::fs::write(dir.join("gt.json"), text)
+        .with_context(|| format!("cannot write {}/gt.json", dir.display()))
 }
 
 fn entry(face: &DrawnFace, name: &str) -> Value {
@@ -164,7 +166,11 @@ fn clutter(width: u32, height: u32, mood: Mood, d: &mut Draw) -> RgbImage {
                     continue;
                 }
                 let k = 1.0 + 0.25 * rough(grain ^ w, x as f32 / 9.0, y as f32 / 5.0) - 0.4 * u;
-                picture.put_pixel(x, y, Rgb([0, 1, 2].map(|c| (colour[c] * k * gain[c]).clamp(0.0, 255.0) as u8)));
+                picture.put_pixel(
+                    x,
+                    y,
+                    Rgb([0, 1, 2].map(|c| (colour[c] * k * gain[c]).clamp(0.0, 255.0) as u8)),
+                );
             }
         }
     }
@@ -223,8 +229,14 @@ mod tests {
                 let b: Vec<f64> = serde_json::from_value(face["bbox"].clone()).unwrap();
                 let marks: Vec<[f64; 2]> = serde_json::from_value(face["landmarks"].clone()).unwrap();
                 for m in marks {
-                    assert!(m[0] >= b[0] && m[0] <= b[0] + b[2] && m[1] >= b[1] && m[1] <= b[1] + b[3], "{path}");
-                    assert!(m[0] < f64::from(picture.width()) && m[1] < f64::from(picture.height()), "{path}");
+                    assert!(
+                        m[0] >= b[0] && m[0] <= b[0] + b[2] && m[1] >= b[1] && m[1] <= b[1] + b[3],
+                        "{path}"
+                    );
+                    assert!(
+                        m[0] < f64::from(picture.width()) && m[1] < f64::from(picture.height()),
+                        "{path}"
+                    );
                 }
             }
         }

@@ -130,7 +130,10 @@ fn basket(habit: &mut Habit, goods: &[Good], day: i64, ago: i64, d: &mut Draw) -
     for _ in 0..extras {
         let weights: Vec<f32> = goods
             .iter()
-            .map(|g| (habit.liking[g.shelf] + 0.015) * g.pull * season(g.shelf, day) / SHELVES[g.shelf].every.sqrt())
+            .map(|g| {
+                (habit.liking[g.shelf] + 0.015) * g.pull * season(g.shelf, day)
+                    / SHELVES[g.shelf].every.sqrt()
+            })
             .collect();
         let quantity = if habit.household > 3 && d.chance(0.3) { 2.0 } else { 1.0 };
         chosen.push((d.weighted(&weights), quantity));
@@ -197,7 +200,9 @@ mod tests {
         let mut regular = 0;
         for member in 0..20 {
             let baskets = receipts(1, member, &goods, now, false);
-            let times = goods.iter().map(|g| baskets.iter().filter(|b| b.lines.iter().any(|l| l.product == g.product.id)).count());
+            let times = goods.iter().map(|g| {
+                baskets.iter().filter(|b| b.lines.iter().any(|l| l.product == g.product.id)).count()
+            });
             regular += times.filter(|&n| n >= 8).count();
         }
         assert!(regular > 80, "only {regular} products were bought 8 times or more by 20 members");

@@ -48,19 +48,51 @@ pub fn cover(look: &ShopperLook, angle: f32, y: f32) -> f32 {
     let fringe = look.brows[0] + 0.75 + 0.5 * look.hair_shape[3];
     let open = mix(58.0, 72.0, look.hair_shape[4].abs());
     let knots: [[f32; 2]; 7] = if look.cut == Cut::Receding {
-        [[0.0, line + 3.2], [28.0, line + 3.4], [48.0, line + 1.5], [70.0, 2.2], [80.0, 0.0], [98.0, 1.2], [130.0, -6.5]]
+        [
+            [0.0, line + 3.2],
+            [28.0, line + 3.4],
+            [48.0, line + 1.5],
+            [70.0, 2.2],
+            [80.0, 0.0],
+            [98.0, 1.2],
+            [130.0, -6.5],
+        ]
     } else if look.cut == Cut::Afro {
-        [[0.0, line], [30.0, line - 0.1], [55.0, line - 1.3], [68.0, 2.2], [80.0, -0.5], [98.0, 0.5], [130.0, -7.0]]
+        [
+            [0.0, line],
+            [30.0, line - 0.1],
+            [55.0, line - 1.3],
+            [68.0, 2.2],
+            [80.0, -0.5],
+            [98.0, 0.5],
+            [130.0, -7.0],
+        ]
     } else if falls(look.cut) {
         let front = if has_fringe(look.cut) { fringe } else { line };
         let low = bottom(look);
         let temple = if has_fringe(look.cut) { fringe - 0.1 } else { line - 1.6 };
-        [[0.0, front], [35.0, front - 0.1], [open - 12.0, temple], [open, -3.0], [open + 6.0, low], [120.0, low], [180.0, low]]
+        [
+            [0.0, front],
+            [35.0, front - 0.1],
+            [open - 12.0, temple],
+            [open, -3.0],
+            [open + 6.0, low],
+            [120.0, low],
+            [180.0, low],
+        ]
     } else {
         let front = if has_fringe(look.cut) { fringe } else { line };
         let temple = if has_fringe(look.cut) { fringe + 0.4 } else { line - 1.5 };
         let burn = if look.cut == Cut::Bun { 1.0 } else { -1.2 - look.hair_shape[3] };
-        [[0.0, front - 0.1], [33.0, front], [56.0, temple], [68.0, 2.0], [79.0, burn], [97.0, 1.4], [130.0, -6.8]]
+        [
+            [0.0, front - 0.1],
+            [33.0, front],
+            [56.0, temple],
+            [68.0, 2.0],
+            [79.0, burn],
+            [97.0, 1.4],
+            [130.0, -6.8],
+        ]
     };
     let part = look.hair_shape[4];
     let swing = if falls(look.cut) || look.cut == Cut::SidePart {
@@ -106,7 +138,8 @@ pub fn shell(head: &Head<'_>) -> Option<Shell> {
         let fine = noise(g ^ 22, 70.0 * (a + bend), 0.5 * y);
         let curls = rough(g ^ 23, 9.0 * a, 1.3 * y);
         let grain = if l.cut == Cut::Afro { 0.28 * curls } else { 0.20 * strand + 0.14 * fine };
-        let sheen = 0.14 * step(0.35, 1.0, ((y - 0.66 * up) / 1.9).cos() * step(6.0, 2.5, (y - 0.66 * up).abs()));
+        let sheen =
+            0.14 * step(0.35, 1.0, ((y - 0.66 * up) / 1.9).cos() * step(6.0, 2.5, (y - 0.66 * up).abs()));
         let root = 1.0 - 0.3 * step(0.8, 0.0, inside) - 0.25 * step(0.0, -9.0, y);
         let c = scale(l.hair, (1.0 + grain + sheen) * root);
         let ragged = inside + 0.45 * strand + 0.3 * fine - if is_thin(l) { 0.4 } else { 0.15 };
@@ -166,11 +199,16 @@ pub fn bun(look: &ShopperLook) -> Option<Shell> {
         return None;
     }
     let size = 2.4 + 0.6 * look.hair_shape[1];
-    let centre = [0.0, look.heights[0] * mix(0.55, 1.02, look.hair_shape[3]), mix(-9.5, -4.0, look.hair_shape[3])];
+    let centre =
+        [0.0, look.heights[0] * mix(0.55, 1.02, look.hair_shape[3]), mix(-9.5, -4.0, look.hair_shape[3])];
     let g = look.grain;
     let mesh = Mesh::grid(14, 22, true, |u, v| {
         let (a, b) = (std::f32::consts::TAU * (u - 0.5), std::f32::consts::PI * v);
-        [centre[0] + size * b.sin() * a.sin(), centre[1] + 0.85 * size * b.cos(), centre[2] + size * b.sin() * a.cos()]
+        [
+            centre[0] + size * b.sin() * a.sin(),
+            centre[1] + 0.85 * size * b.cos(),
+            centre[2] + size * b.sin() * a.cos(),
+        ]
     });
     let texture = Texture::paint(64, 32, |u, v| {
         let c = scale(look.hair, 0.95 + 0.3 * noise(g ^ 24, 5.0 * u, 18.0 * v + 6.0 * u));
@@ -196,10 +234,18 @@ pub fn hat(head: &Head<'_>) -> Vec<Shell> {
         let fold = if knitted { 0.35 * step(0.72, 0.76, v) } else { 0.0 };
         let lift = 0.75 + fold + if knitted { 0.9 * step(1.0, 0.2, v) } else { 0.8 * step(1.0, 0.6, v) };
         let flat = (1.0 - ((y - 2.0) / (up - 2.0)).clamp(0.0, 1.0).powi(2)).sqrt();
-        [p[0] + lift * a.sin() * flat.max(0.3), y + lift * (1.0 - flat), p[2] + lift * a.cos() * flat.max(0.3)]
+        [
+            p[0] + lift * a.sin() * flat.max(0.3),
+            y + lift * (1.0 - flat),
+            p[2] + lift * a.cos() * flat.max(0.3),
+        ]
     });
     let texture = Texture::paint(224, 64, |u, v| {
-        let seams = if knitted { 0.18 * (angle(u) * 60.0).sin() } else { -0.3 * step(0.96, 1.0, (angle(u) * 3.0).cos()) };
+        let seams = if knitted {
+            0.18 * (angle(u) * 60.0).sin()
+        } else {
+            -0.3 * step(0.96, 1.0, (angle(u) * 3.0).cos())
+        };
         let c = scale(colour, 0.9 + seams + if knitted && (0.70..0.74).contains(&v) { -0.3 } else { 0.0 });
         [c[0], c[1], c[2], 1.0]
     });
@@ -209,7 +255,11 @@ pub fn hat(head: &Head<'_>) -> Vec<Shell> {
             let a = mix(-1.15, 1.15, u);
             let p = head.base(a, rim + 0.2);
             let out = 0.7 + 5.2 * v * a.cos().max(0.0).powf(0.7);
-            [p[0] + 0.25 * out * a.sin(), rim + 0.3 - 0.9 * v * v - 0.5 * (a * a) * v, p[2] + out * a.cos() + 0.3]
+            [
+                p[0] + 0.25 * out * a.sin(),
+                rim + 0.3 - 0.9 * v * v - 0.5 * (a * a) * v,
+                p[2] + out * a.cos() + 0.3,
+            ]
         });
         shells.push(Shell { mesh: visor, texture: Texture::plain(scale(colour, 0.8)) });
     }

@@ -192,12 +192,15 @@ impl<'a> Head<'a> {
         let [_, half, upper, lower, curve, _] = l.mouth;
         let m = ax / half;
         let line = my + curve * m * m;
-        let lips = step(1.12, 0.95, m) * step(upper + 0.12, upper - 0.08, y - line) * step(lower + 0.12, lower - 0.08, line - y);
+        let lips = step(1.12, 0.95, m)
+            * step(upper + 0.12, upper - 0.08, y - line)
+            * step(lower + 0.12, lower - 0.08, line - y);
         let moustache = step(half + 1.0, half + 0.3, ax)
             * step(-l.nose[0] - 0.2, -l.nose[0] - 0.7, y)
             * step(line - 0.7, line - 0.1, y + 0.9 * step(0.8, 1.3, m));
         let chin = step(2.9, 2.2, ax) * step(my - 0.6, my - 1.2, y);
-        let round = step(1.25, 1.0, ((ax - 0.0) / (half + 0.7)).hypot((y - my + 1.0) / 2.8)) * step(0.2, -0.3, y - line);
+        let round = step(1.25, 1.0, ((ax - 0.0) / (half + 0.7)).hypot((y - my + 1.0) / 2.8))
+            * step(0.2, -0.3, y - line);
         // A line from the sideburn to the corner of the mouth.
         let cheek_line = mix(my + 0.9, -1.4, step(half + 0.2, 7.0, ax).powf(1.4));
         let full = step(cheek_line + 0.3, cheek_line - 0.5, y) * step(-0.2, 0.1, angle.cos());
@@ -221,7 +224,8 @@ fn between(knots: &[[f32; 4]], k: usize, y: f32) -> f32 {
     let (p0, p1, p2, p3) = (at(i as isize - 1), at(i as isize), at(i as isize + 1), at(i as isize + 2));
     let h = p2[0] - p1[0];
     let t = ((y - p1[0]) / h).clamp(0.0, 1.0);
-    let slope = |a: [f32; 4], b: [f32; 4]| if a[0] == b[0] { None } else { Some((b[k] - a[k]) / (b[0] - a[0])) };
+    let slope =
+        |a: [f32; 4], b: [f32; 4]| if a[0] == b[0] { None } else { Some((b[k] - a[k]) / (b[0] - a[0])) };
     let own = (p2[k] - p1[k]) / h;
     // Limited slopes, so that the curve never overshoots its knots.
     let ease = |s: Option<f32>| match s {

@@ -2,6 +2,8 @@
 //! seen. Space is centimetres with x to the right of the picture, y up and z towards the camera.
 //! Light is added up in a space of gamma 2 and comes out as screen colours.
 
+use super::layer::Layer;
+
 /// A point or direction.
 pub type V3 = [f32; 3];
 
@@ -197,16 +199,6 @@ struct Hit {
     c: f32,
 }
 
-/// Premultiplied colours (gamma 2) and coverage of `width` x `height` pixels.
-pub struct Layer {
-    /// Pixels across.
-    pub width: usize,
-    /// Pixels down.
-    pub height: usize,
-    /// Red, green, blue, coverage; 0..1.
-    pub pixels: Vec<[f32; 4]>,
-}
-
 /// Draws `pieces` as seen on a picture of `width` x `height` pixels.
 pub fn draw(width: usize, height: usize, pieces: &[Piece<'_>], light: &Light) -> Layer {
     let mut depth = vec![f32::MIN; width * height];
@@ -301,8 +293,10 @@ fn shade(piece: &Piece<'_>, hit: Hit, light: &Light, half: V3) -> [f32; 4] {
     gloss *= 0.3 + colour[1];
     let falls = dot(n, light.towards);
     let mut shine = dot(n, half).max(0.0);
-    for _ in 0..piece.finish.sharpness {
-        shine *= shine;
+    if gloss > 0.0 {
+        for _ in 0..piece.finish.sharpness {
+            shine *= shine;
+        }
     }
     let above = 0.68 + 0.32 * n[1];
     let mut out = [0.0, 0.0, 0.0, 1.0];
@@ -310,89 +304,39 @@ fn shade(piece: &Piece<'_>, hit: Hit, light: &Light, half: V3) -> [f32; 4] {
         let creep = [0.30, 0.14, 0.10][k] * piece.finish.translucency;
         let lit = ((falls + creep) / (1.0 + creep)).max(0.0);
         let albedo = colour[k] * colour[k];
-        out[k] = inside
-            * (albedo * (light.key[k] * lit + light.sky[k] * above) + light.key[k] * gloss * shine);
+        out[k] =
+            inside * (albedo * (light.key[k] * lit + light.sky[k] * above) + light.key[k] * gloss * shine);
     }
     out
 }
 
-impl Layer {
-    /// Half the size, for drawing at double resolution.
-    pub fn halved(&self) -> Layer {
-        let (width, height) = (self.width / 2, self.height / 2);
-        let mut pixels = Vec::with_capacity(width * height);
-        for y in 0..height {
-            for x in 0..width {
-                let i = 2 * y * self.width + 2 * x;
-                let four = [i, i + 1, i + self.width, i + self.width + 1].map(|i| self.pixels[i]);
-                let mut sum = [0.0; 4];
-                for (k, s) in sum.iter_mut().enumerate() {
-                    *s = 0.25 * (four[0][k] + four[1][k] + four[2][k] + four[3][k]);
-                }
-                pixels.push(sum);
-            }
-        }
-        Layer { width, height, pixels }
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// Softened with the weights `side`, 1, `side` along rows and columns.
-    pub fn soften(&mut self, side: f32) {
-        let k = 1.0 / (1.0 + 2.0 * side);
-        for (step, count, run) in [(1, self.height, self.width), (self.width, self.width, self.height)] {
-            for line in 0..count {
-                let start = if step == 1 { line * self.width } else { line };
-                let mut before = self.pixels[start];
-                for j in 0..run {
-                    let i = start + j * step;
-                    let here = self.pixels[i];
-                    let after = if j + 1 < run { self.pixels[i + step] } else { here };
-                    for c in 0..4 {
-                        self.pixels[i][c] = k * (here[c] + side * (before[c] + after[c]));
-                    }
-                    before = here;
-                }
-            }
+    fn piece<'a>(mesh: &'a Mesh, texture: &'a Texture, across: f32) -> Piece<'a> {
+        let place = |v: &Vertex| Placed {
+            at: [2.0 + across * v.pos[0], 2.0 - 10.0 * v.pos[1], v.pos[2]],
+            normal: v.normal,
+        };
+        Piece {
+            mesh,
+            texture,
+            finish: Finish { gloss: 0.0, sharpness: 1, translucency: 0.0, sheet: false },
+            placed: mesh.vertices.iter().map(place).collect(),
+            lids: None,
         }
     }
 
-    /// Smeared along the rows over `reach` pixels, as by movement.
-    pub fn smear(&mut self, reach: usize) {
-        if reach < 2 {
-            return;
-        }
-        let mut row = vec![[0.0f32; 4]; self.width];
-        for line in self.pixels.chunks_exact_mut(self.width) {
-            row.copy_from_slice(line);
-            for (x, out) in line.iter_mut().enumerate() {
-                let from = x.saturating_sub(reach / 2);
-                let to = (x + reach.div_ceil(2)).min(row.len());
-                let mut sum = [0.0; 4];
-                for p in &row[from..to] {
-                    for c in 0..4 {
-                        sum[c] += p[c];
-                    }
-                }
-                *out = sum.map(|s| s / (to - from) as f32);
-            }
-        }
-    }
-
-    /// Lays this layer over `picture` with its top left corner at (`left`, `top`).
-    pub fn over(&self, picture: &mut image::RgbImage, left: i64, top: i64) {
-        let (w, h) = (picture.width() as i64, picture.height() as i64);
-        for y in (-top).clamp(0, self.height as i64)..(h - top).clamp(0, self.height as i64) {
-            for x in (-left).clamp(0, self.width as i64)..(w - left).clamp(0, self.width as i64) {
-                let p = self.pixels[y as usize * self.width + x as usize];
-                if p[3] <= 0.002 {
-                    continue;
-                }
-                let out = picture.get_pixel_mut((left + x) as u32, (top + y) as u32);
-                for c in 0..3 {
-                    let below = out.0[c] as f32 * (1.0 / 255.0);
-                    let lin = p[c] + below * below * (1.0 - p[3]);
-                    out.0[c] = (lin.max(0.0).sqrt().min(1.0) * 255.0 + 0.5) as u8;
-                }
-            }
-        }
+    #[test]
+    fn a_triangle_facing_away_is_not_drawn_and_the_nearer_part_wins() {
+        let at = |z: f32| Mesh::grid(2, 2, false, move |u, v| [u, -v, z]);
+        let (near, far) = (at(1.0), at(0.0));
+        let (red, blue) = (Texture::plain([1.0, 0.0, 0.0]), Texture::plain([0.0, 0.0, 1.0]));
+        let light = Light { towards: [0.0, 0.0, 1.0], key: [1.0; 3], sky: [0.0; 3] };
+        let seen = draw(16, 16, &[piece(&near, &red, 10.0), piece(&far, &blue, 10.0)], &light);
+        assert!(seen.pixels[8 * 16 + 8][0] > 0.5 && seen.pixels[8 * 16 + 8][2] < 0.1);
+        let seen = draw(16, 16, &[piece(&near, &red, -10.0)], &light);
+        assert!(seen.pixels.iter().all(|p| p[3] == 0.0));
     }
 }

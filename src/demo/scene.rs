@@ -87,7 +87,12 @@ impl Scene {
         let mut all: Vec<Facing> = groups
             .iter()
             .flat_map(|g| &g.walks)
-            .map(|w| Facing { who: w.who, camera: w.camera, from: at(w.faces_from), until: at(w.faces_until) })
+            .map(|w| Facing {
+                who: w.who,
+                camera: w.camera,
+                from: at(w.faces_from),
+                until: at(w.faces_until),
+            })
             .collect();
         all.sort_by_key(|f| f.from);
         all
@@ -176,7 +181,8 @@ impl Scene {
 }
 
 fn covers(area: &Rect, face: &TrueFace) -> bool {
-    let inside = |p: &Point| p[0] > area.x && p[0] < area.x + area.w && p[1] > area.y && p[1] < area.y + area.h;
+    let inside =
+        |p: &Point| p[0] > area.x && p[0] < area.x + area.w && p[1] > area.y && p[1] < area.y + area.h;
     face.landmarks.iter().any(inside)
 }
 

@@ -70,7 +70,11 @@ pub fn round(seed: u64, number: u64, members: usize, strangers: usize) -> Vec<Gr
         let mut clock = if camera == 0 { 0.0 } else { 2.2 };
         for nth in 0..6 {
             // members and strangers of each group
-            let (m, s) = if nth == 0 { (1, 0) } else { *d.pick(&[(1, 0), (1, 1), (2, 0), (0, 1), (1, 1), (2, 1), (0, 1)]) };
+            let (m, s) = if nth == 0 {
+                (1, 0)
+            } else {
+                *d.pick(&[(1, 0), (1, 1), (2, 0), (0, 1), (1, 1), (2, 1), (0, 1)])
+            };
             let mut who: Vec<CastId> = (0..m).filter_map(|_| come.pop()).map(CastId::Member).collect();
             who.extend((0..s).filter_map(|_| pass.pop()).map(CastId::Stranger));
             if who.is_empty() {
@@ -115,7 +119,8 @@ fn gather(d: &mut Draw, camera: usize, clock: f32, who: &[CastId], first: bool) 
     let largest = [235.0, 185.0, 140.0][(many - 1).min(2)];
     for (i, &who) in who.iter().enumerate() {
         let place = (i as f32 + 0.5) / many as f32;
-        let stop = if many == 1 { d.uniform(0.34, 0.66) } else { mix(0.12, 0.88, place) + d.uniform(-0.03, 0.03) };
+        let stop =
+            if many == 1 { d.uniform(0.34, 0.66) } else { mix(0.12, 0.88, place) + d.uniform(-0.03, 0.03) };
         let from_left = if (stop - 0.5).abs() < 0.1 { left_first } else { stop < 0.5 };
         let head_px = if first { 170.0 } else { 95.0 * (largest / 95.0f32).powf(d.uniform(0.0, 1.0)) };
         let way = 0.2 + if from_left { stop } else { 1.0 - stop };
@@ -175,14 +180,16 @@ impl WalkOn {
         };
         // slows down before the stop: speed falls to 0 there
         let eased = walked * (1.6 - 0.6 * walked * walked).min(2.0 - walked);
-        let slope = 0.8 * (2.0 - 2.0 * walked).min(1.5) / if at < arrive { arrive - self.enters } else { self.leaves - depart };
+        let slope = 0.8 * (2.0 - 2.0 * walked).min(1.5)
+            / if at < arrive { arrive - self.enters } else { self.leaves - depart };
         let moving = at < arrive || at > depart;
         let x = mix(outside, self.stop, eased.min(1.0));
         let away = 1.0 - step(arrive - 0.25, self.faces_from, at) * step(depart + 0.2, self.faces_until, at);
         let seed = self.sway;
         let small = |k: u32, speed: f32| noise(seed ^ k, at * speed, 0.5);
         let bob = if moving { 0.008 * (at * 11.0).sin() * (1.0 - walked).min(0.4) / 0.4 } else { 0.0 };
-        let blinking = (0..8).map(|i| self.faces_from + 0.9 + 2.3 * i as f32 + 0.8 * noise(seed, i as f32 * 3.7, 9.0));
+        let blinking =
+            (0..8).map(|i| self.faces_from + 0.9 + 2.3 * i as f32 + 0.8 * noise(seed, i as f32 * 3.7, 9.0));
         let blink = blinking.map(|b| step(0.13, 0.05, (at - b).abs())).fold(0.0, f32::max);
         Some(Moment {
             x: x + 0.006 * small(1, 0.5),
@@ -226,7 +233,10 @@ mod tests {
                     CastId::Stranger(_) => strangers += 1,
                 }
             }
-            assert!(members >= 4 && strangers >= 1, "round {number}: {members} members, {strangers} strangers");
+            assert!(
+                members >= 4 && strangers >= 1,
+                "round {number}: {members} members, {strangers} strangers"
+            );
         }
     }
 

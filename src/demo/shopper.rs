@@ -1,11 +1,11 @@
 //! A rendered shopper: a look made into meshes and paint once, then drawn in any pose and light.
 //! Says exactly where the face is, so that detection and recognition can be checked.
 
+use super::draw::step;
 use super::hair::{self, Shell};
 use super::head::Head;
 use super::look::ShopperLook;
-use super::raster::{self, Finish, Light, Lids, Mesh, Piece, Placed, Texture, V3};
-use super::draw::step;
+use super::raster::{self, Finish, Lids, Light, Mesh, Piece, Placed, Texture, V3};
 use super::{skin, wear};
 use crate::vision::{Point, Rect};
 use image::RgbImage;
@@ -109,7 +109,8 @@ impl Shopper {
         wear::clothes(look, seed, outfit).into_iter().for_each(|s| add(s, FABRIC, Holds::Body));
         let ex = look.eye_place[0];
         let lift = look.mouth[4];
-        let points = [[-ex, 0.0], [ex, 0.0], [0.0, -look.nose[0] + 0.8], [-half, my + lift], [half, my + lift]];
+        let points =
+            [[-ex, 0.0], [ex, 0.0], [0.0, -look.nose[0] + 0.8], [-half, my + lift], [half, my + lift]];
         let mut outline = Vec::new();
         for y in [5.0, 3.0, 0.0, -3.0, -6.0, -9.0, -0.97 * look.heights[1]] {
             for a in [-78.0f32, -50.0, -25.0, 0.0, 25.0, 50.0, 78.0] {
@@ -146,13 +147,15 @@ impl Shopper {
                 .collect();
             let size = [(right - left) as usize * fine, (bottom - top) as usize * fine];
             let mut layer = raster::draw(size[0], size[1], &pieces, light);
+            let mut soft = at.soft;
             if fine == 2 {
                 layer = layer.halved();
             } else {
-                layer.soften(0.22);
+                // smooths the steps of the edges
+                soft += 0.2;
             }
-            if at.soft > 0.02 {
-                layer.soften(at.soft);
+            if soft > 0.02 {
+                layer.soften(soft);
             }
             layer.smear(at.smear.round() as usize);
             layer.over(picture, left, top);
@@ -214,7 +217,12 @@ impl Shopper {
         let (w, h) = (picture.width() as f32, picture.height() as f32);
         let within = landmarks.iter().all(|p| p[0] > 2.0 && p[1] > 2.0 && p[0] < w - 2.0 && p[1] < h - 2.0);
         DrawnFace {
-            bbox: Rect { x: low[0] - 0.5, y: low[1] - 0.5, w: high[0] - low[0] + 1.0, h: high[1] - low[1] + 1.0 },
+            bbox: Rect {
+                x: low[0] - 0.5,
+                y: low[1] - 0.5,
+                w: high[0] - low[0] + 1.0,
+                h: high[1] - low[1] + 1.0,
+            },
             landmarks,
             visible: within && pose.yaw.abs() < 65.0,
         }

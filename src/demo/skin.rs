@@ -35,7 +35,8 @@ pub fn paint(head: &Head<'_>) -> (Texture, Lids) {
         let y = head.height(mix(area[1], area[3], v));
         let c = colour(head, angle, y, true);
         let (t, upper, lower, local) = eye(head, head.base(angle, y)[0], y);
-        let order = if t.abs() < 1.0 { ((upper - local) / (upper - lower).max(0.05)).clamp(0.25, 0.92) } else { 0.3 };
+        let order =
+            if t.abs() < 1.0 { ((upper - local) / (upper - lower).max(0.05)).clamp(0.25, 0.92) } else { 0.3 };
         [c[0], c[1], c[2], order]
     });
     (texture, Lids { area, texture: lids })
@@ -149,7 +150,13 @@ fn features(head: &Head<'_>, x: f32, y: f32, c: Colour, closed: bool) -> Colour 
     let reach = step(my - 0.8, my + 0.3, y) * step(-length + 0.8, -length - 0.2, y);
     c = scale(c, 1.0 - (0.06 + 0.26 * l.age) * bell((ax - fold - 0.2) / 0.16) * reach);
     c = scale(c, 1.0 - 0.16 * bell((y - my + lower_lip + 0.45) / 0.28) * bell(x / 1.7));
-    c = scale(c, 1.0 - 0.08 * bell((ax - 0.0) / 0.3) * step(my + upper_lip, my + upper_lip + 0.5, y) * step(-length, -length - 0.4, y));
+    c = scale(
+        c,
+        1.0 - 0.08
+            * bell((ax - 0.0) / 0.3)
+            * step(my + upper_lip, my + upper_lip + 0.5, y)
+            * step(-length, -length - 0.4, y),
+    );
     // lips
     let m = ax / mouth;
     if m < 1.25 {
@@ -157,7 +164,9 @@ fn features(head: &Head<'_>, x: f32, y: f32, c: Colour, closed: bool) -> Colour 
         let body = (1.0 - m * m).max(0.0);
         let bow = upper_lip * (body.powf(0.75) - 0.2 * bell(x / 0.45));
         let low = lower_lip * body.powf(0.6);
-        let over = step(bow + 0.09, bow - 0.09, y - line) * step(low + 0.1, low - 0.1, line - y) * step(1.02, 0.9, m);
+        let over = step(bow + 0.09, bow - 0.09, y - line)
+            * step(low + 0.1, low - 0.1, line - y)
+            * step(1.02, 0.9, m);
         let creases = 1.0 + 0.08 * noise(g ^ 4, 5.0 * x, 0.7 * y);
         let tone = if y > line { 0.86 } else { 1.0 };
         c = blend(c, scale(l.lips, tone * creases), 0.9 * over);
@@ -174,7 +183,11 @@ fn features(head: &Head<'_>, x: f32, y: f32, c: Colour, closed: bool) -> Colour 
         let body = thick * step(-0.1, 0.18, s) * (1.0 - 0.62 * step(0.45, 1.08, s)) * step(1.12, 0.95, s);
         let hairs = noise(g ^ 8, 6.0 * x + 5.0 * (y - spine) * x.signum(), 2.2 * y);
         let edge = (y - spine).abs() / (body.max(0.02)) + 0.30 * hairs;
-        c = blend(c, scale(l.brow_colour, 0.85 + 0.3 * hairs), density * step(1.15, 0.55, edge) * step(0.03, 0.12, body));
+        c = blend(
+            c,
+            scale(l.brow_colour, 0.85 + 0.3 * hairs),
+            density * step(1.15, 0.55, edge) * step(0.03, 0.12, body),
+        );
     }
     // eyes
     if t.abs() < 1.35 {

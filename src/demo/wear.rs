@@ -67,12 +67,19 @@ pub fn glasses(look: &ShopperLook) -> Option<Shell> {
             [side * x, y, front - 0.03 * x * x]
         };
         join(&mut mesh, tube(44, g.rim, |t| rim(TAU * t)));
-        let hinge = [side * (ex + g.half_width), 0.55 * g.half_height, front - 0.03 * (ex + g.half_width).powi(2)];
+        let hinge =
+            [side * (ex + g.half_width), 0.55 * g.half_height, front - 0.03 * (ex + g.half_width).powi(2)];
         let ear = [side * (look.half_widths[1] + 0.35), 0.8, -1.0];
-        join(&mut mesh, tube(8, 0.8 * g.rim.max(0.2), |t| [0, 1, 2].map(|k| hinge[k] + t * (ear[k] - hinge[k]))));
+        join(
+            &mut mesh,
+            tube(8, 0.8 * g.rim.max(0.2), |t| [0, 1, 2].map(|k| hinge[k] + t * (ear[k] - hinge[k]))),
+        );
     }
     let inner = ex - g.half_width;
-    join(&mut mesh, tube(8, g.rim, |t| [inner * (2.0 * t - 1.0), 0.25 + 0.25 * (PI * t).sin(), front + 0.05]));
+    join(
+        &mut mesh,
+        tube(8, g.rim, |t| [inner * (2.0 * t - 1.0), 0.25 + 0.25 * (PI * t).sin(), front + 0.05]),
+    );
     Some(Shell { mesh, texture: Texture::plain(g.colour) })
 }
 
@@ -160,18 +167,24 @@ pub fn clothes(look: &ShopperLook, seed: u64, outfit: u64) -> Vec<Shell> {
     for side in [-1.0f32, 1.0] {
         let arm = Mesh::grid(16, 18, true, |u, v| {
             let a = TAU * (u - 0.5);
-            let y = -17.4 - 45.0 * v;
-            let thick = 4.7 * step(0.0, 0.1, v).sqrt() - 0.9 * v;
-            let x = side * build * (17.6 + 3.8 * step(0.0, 0.6, v));
+            let y = -18.0 - 45.0 * v;
+            let thick = 4.6 * step(0.0, 0.12, v).sqrt() - 1.1 * v;
+            let x = side * build * (16.9 + 4.3 * step(0.0, 0.5, v));
             [x + thick * a.sin(), y, -2.0 + 2.0 * v + thick * a.cos()]
         });
         let texture = Texture::paint(32, 64, |u, v| {
             let folds = 1.0 + 0.16 * noise(grain ^ 3, 3.0 * u, 14.0 * v);
             let c = if kind == 4 { second } else { main };
-            let c = scale(banded(c, second, stripes, -16.6 - 45.0 * v), 0.95 * folds);
+            let c = scale(banded(c, second, stripes, -18.0 - 45.0 * v), 0.95 * folds);
             [c[0], c[1], c[2], 1.0]
         });
         shells.push(Shell { mesh: arm, texture });
+        let hand = Mesh::grid(10, 12, true, |u, v| {
+            let (a, b) = (TAU * (u - 0.5), PI * v);
+            let x = side * (build * 21.2 - 0.8) + 2.6 * b.sin() * a.sin();
+            [x, -65.5 + 5.2 * b.cos(), 0.8 + 2.9 * b.sin() * a.cos()]
+        });
+        shells.push(Shell { mesh: hand, texture: Texture::plain(skin) });
     }
     shells
 }
@@ -209,7 +222,11 @@ fn fabric(at: [f32; 2], front: bool, kind: usize, colours: [Colour; 3], stripes:
         3 => {
             let rim = ((ax / 7.5).powi(2) + ((y + 13.0) / 3.8).powi(2)).sqrt();
             c = scale(c, 1.0 - 0.5 * bell((rim - 1.0) / 0.12));
-            c = blend(c, [0.9, 0.9, 0.88], bell((ax - 2.2) / 0.18) * step(-16.0, -17.0, y) * step(-27.0, -26.0, y));
+            c = blend(
+                c,
+                [0.9, 0.9, 0.88],
+                bell((ax - 2.2) / 0.18) * step(-16.0, -17.0, y) * step(-27.0, -26.0, y),
+            );
         }
         4 => {
             let gap = 2.2 + 0.16 * (-14.0 - y).max(0.0);

@@ -81,7 +81,10 @@ mod tests {
             assert!(member.baskets.windows(2).all(|w| w[0].at < w[1].at));
             few += usize::from(member.baskets.len() <= 2);
             for basket in &member.baskets {
-                assert!(basket.at < now() && now().duration_since(basket.at) < SignedDuration::from_hours(366 * 24));
+                assert!(
+                    basket.at < now()
+                        && now().duration_since(basket.at) < SignedDuration::from_hours(366 * 24)
+                );
                 assert!(!basket.lines.is_empty());
                 for line in &basket.lines {
                     let product = &world.products[line.product.0 as usize - 1];
