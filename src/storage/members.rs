@@ -212,6 +212,11 @@ impl Store {
         })
     }
 
+    /// Whether a card was that of a member who was erased; nobody is made a member from it again.
+    pub fn was_erased(&self, token: &str) -> Result<bool, StorageError> {
+        Ok(self.parts.vault.was_erased(token)?)
+    }
+
     /// Opens a member's name and contact. The view is audited before anything is returned.
     pub fn details(&self, id: MemberId, by: &str, at: Timestamp) -> Result<Details, StorageError> {
         let sealed: Option<(Option<Vec<u8>>, Option<Vec<u8>>)> = self.read(|db| {

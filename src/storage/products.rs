@@ -45,7 +45,8 @@ pub struct Upserted {
 }
 
 impl NewProduct {
-    fn check(&self) -> Result<(), StorageError> {
+    /// What is wrong with it, if anything.
+    pub fn check(&self) -> Result<(), StorageError> {
         let invalid = |what: &str| Err(StorageError::Invalid(format!("product \"{}\": {what}", self.sku)));
         let fits = |text: &str, most: usize| text.chars().count() <= most && !text.chars().any(char::is_control);
         if !is_sku(&self.sku) {
