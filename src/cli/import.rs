@@ -166,8 +166,7 @@ fn import(
         }
         Kind::Receipts => {
             let by = operator();
-            let done =
-                receipts::import(store, rows, columns, formats, consent, &by, findings, progress)?;
+            let done = receipts::import(store, rows, columns, formats, consent, &by, findings, progress)?;
             writeln!(
                 text,
                 "{} new receipts with {} lines ({} returns, {} without a card)",
@@ -181,7 +180,10 @@ fn import(
                 (done.linked, "receipts that were there are linked to their member now"),
                 (done.new_members, "members made (card only, no face)"),
                 (done.new_products, "products that no catalogue names yet: not suggested until one does"),
-                (done.kept_back, "receipts kept back because of a mistake: mend the file and import it again"),
+                (
+                    done.kept_back,
+                    "receipts kept back because of a mistake: mend the file and import it again",
+                ),
             ] {
                 if count > 0 {
                     writeln!(text, "{} {what}", HumanCount(count))?;

@@ -44,6 +44,11 @@ enum Command {
     CheckConfig(check_config::CheckConfig),
 }
 
+pub mod check;
+pub mod import;
+pub mod members;
+pub mod store;
+
 /// Runs the subcommand that the arguments name.
 pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {

@@ -38,7 +38,9 @@ impl StoreArgs {
                 let settings = load(file)?;
                 Ok(Place { storage: settings.storage.clone(), settings: Some(settings) })
             }
-            (None, None) => bail!("which store? Name its folder with --db, or the configuration with --config"),
+            (None, None) => {
+                bail!("which store? Name its folder with --db, or the configuration with --config")
+            }
         }
     }
 }
@@ -48,7 +50,10 @@ impl Place {
     pub fn open_existing(&self) -> anyhow::Result<Store> {
         let folder = &self.storage.folder;
         if !folder.join("shop.sqlite").exists() {
-            bail!("there is no store in {}: check --db or the configuration's storage.folder", folder.display());
+            bail!(
+                "there is no store in {}: check --db or the configuration's storage.folder",
+                folder.display()
+            );
         }
         self.open()
     }

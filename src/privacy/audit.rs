@@ -98,7 +98,9 @@ pub enum Broken {
         expected: u64,
     },
     /// The end is another than was written.
-    #[error("audit entry {0} is not the one that was written: a backup was put back, or entries were replaced")]
+    #[error(
+        "audit entry {0} is not the one that was written: a backup was put back, or entries were replaced"
+    )]
     Replaced(u64),
 }
 

@@ -50,7 +50,9 @@ pub enum PrivacyError {
     #[error("member {0} has no key: what was sealed for this member can no longer be read")]
     NoKey(MemberId),
     /// The seal does not fit: another member's, another purpose's, or damaged.
-    #[error("sealed data of member {0} cannot be opened: it is damaged, or was sealed for another member or purpose")]
+    #[error(
+        "sealed data of member {0} cannot be opened: it is damaged, or was sealed for another member or purpose"
+    )]
     Unreadable(MemberId),
     /// A file could not be used.
     #[error("cannot {doing} {}: {source}", file.display())]

@@ -3,14 +3,15 @@
 //! tombstone. Member ids are given out here and never twice, so a restored backup cannot give a new
 //! member the id of an erased one. Deleted content is overwritten (`secure_delete`).
 
+use super::PrivacyError;
 use super::audit::Link;
 use super::master::MasterKey;
 use super::seal::MemberKey;
-use super::PrivacyError;
 use crate::id::MemberId;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -49,6 +50,9 @@ impl Vault {
     pub fn open(folder: &Path, credentials: Option<&Path>) -> Result<Self, PrivacyError> {
         let file = folder.join(FILE);
         let master = MasterKey::find(folder, credentials, &file)?;
+        std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&file).map_err(|source| {
+            PrivacyError::Io { doing: "open the key database", file: file.clone(), source }
+        })?;
         let connect = || -> rusqlite::Result<Connection> {
             let keys = Connection::open(&file)?;
             keys.busy_timeout(Duration::from_secs(10))?;
@@ -109,6 +113,16 @@ impl Vault {
         })
     }
 
+    /// Takes back keys of members who were not made after all.
+    pub fn discard(&self, members: &[MemberId]) -> Result<(), PrivacyError> {
+        self.change(|keys| {
+            for member in members {
+                keys.execute("DELETE FROM keys WHERE member = ?", [member.0])?;
+            }
+            Ok(())
+        })
+    }
+
     /// One member's key.
     pub fn key(&self, member: MemberId) -> Result<MemberKey, PrivacyError> {
         let wrapped: Option<Vec<u8>> = self.ask(|keys| {
@@ -140,7 +154,9 @@ impl Vault {
     /// Members who have a key.
     pub fn holders(&self) -> Result<BTreeSet<MemberId>, PrivacyError> {
         self.ask(|keys| {
-            keys.prepare_cached("SELECT member FROM keys")?.query_map([], |r| r.get(0).map(MemberId))?.collect()
+            keys.prepare_cached("SELECT member FROM keys")?
+                .query_map([], |r| r.get(0).map(MemberId))?
+                .collect()
         })
     }
 
@@ -263,6 +279,15 @@ mod tests {
         open.destroy(first[2].0, None, Timestamp::UNIX_EPOCH).unwrap();
         assert_eq!(open.new_members(1, MemberId(0)).unwrap()[0].0, MemberId(4));
         assert_eq!(open.new_members(1, MemberId(50)).unwrap()[0].0, MemberId(51));
+    }
+
+    #[test]
+    fn only_the_owner_may_read_the_keys() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        drop(vault(folder.path()));
+        let mode = std::fs::metadata(folder.path().join(FILE)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600);
     }
 
     #[test]

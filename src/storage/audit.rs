@@ -16,7 +16,8 @@ impl Store {
     pub fn audit(&self, entry: Audited) -> Result<(), StorageError> {
         let key = self.parts.vault.audit_key();
         let end = self.write(move |db| append(db, &key, &entry))?;
-        self.remember(end)
+        self.remember(end);
+        Ok(())
     }
 
     /// The newest entries first, at most `most`.
@@ -43,9 +44,12 @@ impl Store {
         })
     }
 
-    /// Tells the vault where the chain ends.
-    pub(super) fn remember(&self, end: End) -> Result<(), StorageError> {
-        Ok(self.parts.vault.set_audit_end(end.0, &end.1, false)?)
+    /// Tells the vault where the chain ends. What was committed stays done if that fails: the vault
+    /// then knows an earlier entry, and the next one brings it up to date.
+    pub(super) fn remember(&self, end: End) {
+        if let Err(error) = self.parts.vault.set_audit_end(end.0, &end.1, false) {
+            tracing::warn!(%error, "the end of the audit could not be noted beside the keys");
+        }
     }
 }
 

@@ -44,3 +44,43 @@ impl Store {
         File::open(folder).and_then(|f| f.sync_all()).map_err(io("write"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::storage::fixture::{Shop, receipt};
+    use rusqlite::Connection;
+
+    #[test]
+    fn a_backup_is_whole_while_receipts_keep_coming() {
+        let shop = Shop::new();
+        let file = shop.folder.path().join("backup.sqlite");
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for n in 0..50 {
+                    shop.store.record_receipt(&receipt(&format!("r{n}"), None, &[("tea", 1.0)])).unwrap();
+                }
+            });
+            shop.store.backup_to(&file).unwrap();
+        });
+        let copy = Connection::open(&file).unwrap();
+        let verdict: String = copy.query_row("PRAGMA integrity_check", [], |r| r.get(0)).unwrap();
+        assert_eq!(verdict, "ok");
+        let whole: bool = copy
+            .query_row(
+                "SELECT (SELECT COUNT(*) FROM receipts) = (SELECT COUNT(DISTINCT receipt) FROM lines)",
+                [],
+                |r| r.get(0),
+            )
+            .unwrap();
+        assert!(whole);
+    }
+
+    #[test]
+    fn a_backup_never_overwrites() {
+        let shop = Shop::new();
+        let file = shop.folder.path().join("backup.sqlite");
+        std::fs::write(&file, "mine").unwrap();
+        assert!(shop.store.backup_to(&file).unwrap_err().to_string().contains("exists"));
+        assert_eq!(std::fs::read(&file).unwrap(), b"mine");
+    }
+}

@@ -61,7 +61,8 @@ impl Store {
                 "name" => Purpose::Name,
                 _ => Purpose::Contact,
             };
-            let opens = |k: &crate::privacy::seal::MemberKey| k.open(member, purpose, &context, &sealed).is_ok();
+            let opens =
+                |k: &crate::privacy::seal::MemberKey| k.open(member, purpose, &context, &sealed).is_ok();
             closed += u32::from(keys.get(&member).is_some_and(|k| !opens(k)));
         }
         if closed > 0 {
@@ -96,8 +97,9 @@ fn integrity(db: &Connection, problems: &mut Vec<Problem>) -> Result<(), Storage
 
 fn schema(db: &Connection, problems: &mut Vec<Problem>) -> Result<(), StorageError> {
     let read = |db: &Connection| -> Result<BTreeMap<String, String>, StorageError> {
-        let mut rows =
-            db.prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'")?;
+        let mut rows = db.prepare(
+            "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'",
+        )?;
         let schema = rows.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect::<Result<_, _>>()?;
         Ok(schema)
     };
@@ -116,4 +118,50 @@ fn schema(db: &Connection, problems: &mut Vec<Problem>) -> Result<(), StorageErr
         problems.push(Problem { what: format!("the schema has {name}, which is not shopguide's"), step });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::privacy::consent::Scope;
+    use crate::storage::fixture::{Shop, receipt};
+
+    fn after(tamper: &'static str) -> Vec<Problem> {
+        let shop = Shop::new();
+        let anna = shop.member(Scope::Face);
+        shop.store.record_receipt(&receipt("r1", Some(&anna), &[("tea", 1.0)])).unwrap();
+        assert_eq!(shop.store.check().unwrap(), []);
+        let shop = shop.reopen(|folder| {
+            let db = Connection::open(folder.join("shop.sqlite")).unwrap();
+            db.execute_batch(tamper).unwrap();
+        });
+        shop.store.check().unwrap()
+    }
+
+    #[test]
+    fn each_kind_of_damage_is_told() {
+        for (tamper, word) in [
+            ("DROP INDEX receipts_by_time", "lacks receipts_by_time"),
+            ("CREATE TABLE mine (a)", "not shopguide's"),
+            (
+                "PRAGMA foreign_keys = OFF; UPDATE lines SET product = 99",
+                "rows of lines refer to rows of products",
+            ),
+            ("UPDATE members SET name = x'0102'", "do not open"),
+            ("DROP TRIGGER audit_is_not_changed; UPDATE audit SET by = 'x'", "audit entry 1"),
+        ] {
+            let problems = after(tamper);
+            assert!(problems.iter().any(|p| p.what.contains(word)), "{tamper}: {problems:?}");
+        }
+    }
+
+    #[test]
+    fn the_audit_cannot_be_changed_by_the_program_itself() {
+        let shop = Shop::new();
+        shop.member(Scope::Face);
+        for sql in ["UPDATE audit SET by = 'x'", "DELETE FROM audit"] {
+            let refused = shop.store.write(move |db| Ok(db.execute(sql, [])?));
+            assert!(refused.unwrap_err().to_string().contains("only grows"));
+        }
+    }
 }

@@ -52,8 +52,9 @@ impl Store {
         let waiting = self.waiting() as u64;
         self.read(|db| {
             let count = |what: &str| -> rusqlite::Result<u64> {
-                let n: i64 =
-                    db.prepare_cached(&format!("SELECT COUNT(*) FROM {what}"))?.query_row([], |r| r.get(0))?;
+                let n: i64 = db
+                    .prepare_cached(&format!("SELECT COUNT(*) FROM {what}"))?
+                    .query_row([], |r| r.get(0))?;
                 Ok(n.unsigned_abs())
             };
             Ok(Counts {

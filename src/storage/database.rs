@@ -153,9 +153,8 @@ mod tests {
     use super::*;
 
     fn schema(db: &Connection) -> Vec<(String, String)> {
-        let mut rows = db
-            .prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name")
-            .unwrap();
+        let mut rows =
+            db.prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name").unwrap();
         rows.query_map([], |r| Ok((r.get(0)?, r.get(1)?))).unwrap().map(Result::unwrap).collect()
     }
 

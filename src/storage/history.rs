@@ -22,11 +22,8 @@ impl Store {
                 if baskets.last().is_none_or(|(last, _)| *last != receipt) {
                     baskets.push((receipt, Basket { at, lines: Vec::new() }));
                 }
-                let line = Line {
-                    product: ProductId(row.get(2)?),
-                    quantity: row.get(3)?,
-                    unit_price: row.get(4)?,
-                };
+                let line =
+                    Line { product: ProductId(row.get(2)?), quantity: row.get(3)?, unit_price: row.get(4)? };
                 if let Some((_, basket)) = baskets.last_mut() {
                     basket.lines.push(line);
                 }
@@ -56,12 +53,8 @@ impl Store {
 fn without_returns(mut baskets: Vec<Basket>) -> Vec<Basket> {
     for now in 0..baskets.len() {
         let before = &mut baskets[..=now];
-        let returned: Vec<(ProductId, f64)> = before[now]
-            .lines
-            .iter()
-            .filter(|l| l.quantity < 0.0)
-            .map(|l| (l.product, -l.quantity))
-            .collect();
+        let returned: Vec<(ProductId, f64)> =
+            before[now].lines.iter().filter(|l| l.quantity < 0.0).map(|l| (l.product, -l.quantity)).collect();
         for (product, mut left) in returned {
             let sold = before.iter_mut().rev().flat_map(|b| b.lines.iter_mut().rev());
             for line in sold.filter(|l| l.product == product && l.quantity > 0.0) {

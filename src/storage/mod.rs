@@ -23,6 +23,8 @@ mod counts;
 mod database;
 mod erasure;
 mod error;
+#[cfg(test)]
+mod fixture;
 mod history;
 pub mod import;
 mod members;
@@ -31,6 +33,7 @@ mod products;
 mod queue;
 mod readers;
 pub mod receipts;
+mod reserve;
 mod retention;
 pub mod settings;
 mod slates;

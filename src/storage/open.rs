@@ -5,7 +5,7 @@ use super::audit::End;
 use super::readers::Readers;
 use super::settings::StorageSettings;
 use super::writer::Writer;
-use super::{StorageError, database, erasure};
+use super::{StorageError, database, erasure, reserve};
 use crate::privacy::consent;
 use crate::privacy::vault::{self, Vault};
 use jiff::Timestamp;
@@ -57,6 +57,17 @@ impl Store {
     }
 
     fn open_with(
+        folder: &Path,
+        credentials: Option<&Path>,
+        unreadable: Unreadable,
+    ) -> Result<Self, StorageError> {
+        // Also on a full disk a store opens, so that a member can be erased.
+        let store = reserve::spending(folder, || Self::open_once(folder, credentials, unreadable))?;
+        reserve::make(folder);
+        Ok(store)
+    }
+
+    fn open_once(
         folder: &Path,
         credentials: Option<&Path>,
         unreadable: Unreadable,

@@ -48,7 +48,8 @@ impl NewProduct {
     /// What is wrong with it, if anything.
     pub fn check(&self) -> Result<(), StorageError> {
         let invalid = |what: &str| Err(StorageError::Invalid(format!("product \"{}\": {what}", self.sku)));
-        let fits = |text: &str, most: usize| text.chars().count() <= most && !text.chars().any(char::is_control);
+        let fits =
+            |text: &str, most: usize| text.chars().count() <= most && !text.chars().any(char::is_control);
         if !is_sku(&self.sku) {
             return Err(StorageError::Invalid(
                 "a SKU has 1 to 64 characters without control characters or spaces around it".into(),
@@ -239,4 +240,86 @@ fn merged(before: Option<Product>, new: &NewProduct) -> Product {
     set(&mut product.age_restricted, &new.age_restricted);
     set(&mut product.sensitive, &new.sensitive);
     product
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::fixture::{Shop, product, receipt};
+
+    #[test]
+    fn the_same_catalogue_again_changes_nothing() {
+        let shop = Shop::new();
+        let catalogue = [product("tea"), product("jam")];
+        assert_eq!(
+            shop.store.upsert_products(&catalogue).unwrap(),
+            Upserted { new: 2, ..Upserted::default() }
+        );
+        let before = shop.store.revisions().unwrap();
+        let again = shop.store.upsert_products(&catalogue).unwrap();
+        assert_eq!(again, Upserted { unchanged: 2, ..Upserted::default() });
+        assert_eq!(shop.store.revisions().unwrap(), before);
+    }
+
+    #[test]
+    fn a_price_list_leaves_the_stock_as_it_is() {
+        let shop = Shop::new();
+        shop.products(&["tea"]);
+        shop.store.set_stock("tea", Some(7)).unwrap();
+        let change = NewProduct { sku: "tea".into(), price: Some(Money(300)), ..NewProduct::default() };
+        assert_eq!(shop.store.upsert_products(&[change]).unwrap().changed, 1);
+        let tea = shop.store.products().unwrap().remove(0);
+        assert_eq!((tea.price, tea.stock, tea.name.as_str()), (Money(300), Some(7), "Product tea"));
+        assert!(matches!(shop.store.set_stock("tee", Some(1)), Err(StorageError::NoSuchProduct(_))));
+    }
+
+    #[test]
+    fn everything_a_catalogue_says_comes_back() {
+        let shop = Shop::new();
+        let full = NewProduct {
+            category: Some(vec!["Drinks".into(), "Tea / Herbal".into()]),
+            brand: Some("Meadow".into()),
+            attributes: Some(vec![("organic".into(), "yes".into())]),
+            stock: Some(Some(3)),
+            place: Some("Aisle 3".into()),
+            withdrawn: Some(true),
+            age_restricted: Some(true),
+            sensitive: Some(true),
+            ..product("tea")
+        };
+        shop.store.upsert_products(std::slice::from_ref(&full)).unwrap();
+        let tea = shop.store.products().unwrap().remove(0);
+        assert_eq!(Some(tea.category), full.category);
+        assert_eq!((tea.brand, tea.place), (full.brand, full.place));
+        assert_eq!((Some(tea.attributes), Some(tea.stock)), (full.attributes, full.stock));
+        assert!(tea.withdrawn && tea.age_restricted && tea.sensitive);
+    }
+
+    #[test]
+    fn a_product_that_only_receipts_know_is_not_shown_until_a_catalogue_names_it() {
+        let shop = Shop::new();
+        shop.store.record_receipt(&receipt("r1", None, &[("gin", 1.0)])).unwrap();
+        assert!(!shop.store.products().unwrap()[0].may_be_shown());
+        assert_eq!(shop.store.upsert_products(&[product("gin")]).unwrap().new, 1);
+        let gin = shop.store.products().unwrap().remove(0);
+        assert!(gin.may_be_shown() && gin.name == "Product gin");
+    }
+
+    #[test]
+    fn one_bad_product_refuses_them_all() {
+        let shop = Shop::new();
+        let bad = [
+            NewProduct { sku: "new".into(), ..NewProduct::default() },
+            NewProduct { sku: String::new(), ..product("x") },
+            NewProduct { sku: " x".into(), ..product("x") },
+            NewProduct { price: Some(Money(-1)), ..product("x") },
+            NewProduct { name: Some("a\u{7}b".into()), ..product("x") },
+            NewProduct { category: Some(vec![String::new()]), ..product("x") },
+        ];
+        for bad in bad {
+            let both = [product("good"), bad];
+            assert!(matches!(shop.store.upsert_products(&both), Err(StorageError::Invalid(_))), "{both:?}");
+        }
+        assert!(shop.store.products().unwrap().is_empty());
+    }
 }

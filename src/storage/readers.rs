@@ -99,7 +99,9 @@ mod tests {
     fn many_threads_share_few_connections_and_a_panic_loses_none() {
         let folder = tempfile::tempdir().unwrap();
         let readers = readers(&folder);
-        let count = || readers.read(|db| Ok(db.query_row("SELECT COUNT(*) FROM products", [], |r| r.get::<_, i64>(0))?));
+        let count = || {
+            readers.read(|db| Ok(db.query_row("SELECT COUNT(*) FROM products", [], |r| r.get::<_, i64>(0))?))
+        };
         for _ in 0..CONNECTIONS * 2 {
             let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 readers.read(|_| -> Result<(), StorageError> { panic!("on purpose") })

@@ -168,8 +168,7 @@ fn record(db: &Connection, receipt: &NewReceipt) -> Result<Recorded, StorageErro
         let outcome = match (owner, member) {
             _ if stored != digest => Outcome::Differs,
             (None, Some(member)) => {
-                db.prepare_cached("UPDATE receipts SET member = ? WHERE id = ?")?
-                    .execute([member.0, row])?;
+                db.prepare_cached("UPDATE receipts SET member = ? WHERE id = ?")?.execute([member.0, row])?;
                 Outcome::Linked
             }
             (Some(owner), Some(member)) if owner != member.0 => Outcome::Differs,
@@ -202,11 +201,7 @@ fn record(db: &Connection, receipt: &NewReceipt) -> Result<Recorded, StorageErro
     Ok(Recorded { outcome: Outcome::Counted, member, unknown_card, new_products })
 }
 
-fn owner(
-    db: &Connection,
-    sql: &str,
-    key: impl rusqlite::ToSql,
-) -> Result<Option<MemberId>, StorageError> {
+fn owner(db: &Connection, sql: &str, key: impl rusqlite::ToSql) -> Result<Option<MemberId>, StorageError> {
     Ok(db.prepare_cached(sql)?.query_row([key], |r| r.get(0).map(MemberId)).optional()?)
 }
 
@@ -239,4 +234,130 @@ fn bought(db: &Connection, receipt: i64, member: MemberId, at: Timestamp) -> Res
     )?
     .execute(params![member.0, since, at, receipt])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::privacy::consent::Scope;
+    use crate::storage::NewMember;
+    use crate::storage::fixture::{Shop, at, new_member, receipt};
+    use proptest::prelude::*;
+
+    fn outcome(shop: &Shop, receipt: &NewReceipt) -> Outcome {
+        shop.store.record_receipt(receipt).unwrap().outcome
+    }
+
+    #[test]
+    fn a_receipt_sent_twice_counts_once() {
+        let shop = Shop::new();
+        let r = receipt("r1", None, &[("tea", 2.0), ("jam", 1.0)]);
+        assert_eq!(outcome(&shop, &r), Outcome::Counted);
+        let before = shop.rows();
+        assert_eq!(outcome(&shop, &r), Outcome::Duplicate);
+        let reordered = receipt("r1", None, &[("jam", 1.0), ("tea", 2.0)]);
+        assert_eq!(outcome(&shop, &reordered), Outcome::Duplicate);
+        assert_eq!(shop.rows(), before);
+    }
+
+    #[test]
+    fn another_receipt_under_the_same_number_is_told_and_not_kept() {
+        let shop = Shop::new();
+        let (anna, ben) = (shop.member(Scope::Card), shop.member(Scope::Card));
+        outcome(&shop, &receipt("r1", Some(&anna), &[("tea", 2.0)]));
+        let before = shop.rows();
+        assert_eq!(outcome(&shop, &receipt("r1", Some(&anna), &[("tea", 3.0)])), Outcome::Differs);
+        assert_eq!(outcome(&shop, &receipt("r1", Some(&ben), &[("tea", 2.0)])), Outcome::Differs);
+        assert_eq!(shop.rows(), before);
+    }
+
+    #[test]
+    fn a_receipt_of_an_unknown_card_is_kept_and_linked_once_the_card_is_known() {
+        let shop = Shop::new();
+        let mut r = receipt("r1", None, &[("tea", 2.0)]);
+        r.member = Some(Card::Token("CARD-9".into()));
+        let first = shop.store.record_receipt(&r).unwrap();
+        assert!(first.unknown_card && first.outcome == Outcome::Counted && first.member.is_none());
+        let new = NewMember { token: Some("CARD-9".into()), ..new_member(Scope::Card) };
+        let anna = shop.store.add_member(new).unwrap();
+        assert_eq!(outcome(&shop, &r), Outcome::Linked);
+        assert_eq!(outcome(&shop, &r), Outcome::Duplicate);
+        assert_eq!(shop.store.history(anna.id).unwrap().baskets.len(), 1);
+    }
+
+    #[test]
+    fn a_receipt_that_cannot_be_true_is_refused() {
+        let shop = Shop::new();
+        let good = receipt("r1", None, &[("tea", 1.0)]);
+        let with = |change: &dyn Fn(&mut NewReceipt)| {
+            let mut bad = good.clone();
+            change(&mut bad);
+            bad
+        };
+        let bad = [
+            with(&|r| r.id.clear()),
+            with(&|r| r.id = "a\nb".into()),
+            with(&|r| r.id = "x".repeat(129)),
+            with(&|r| r.lines.clear()),
+            with(&|r| r.lines = vec![r.lines[0].clone(); MOST_LINES + 1]),
+            with(&|r| r.lines[0].quantity = 0.0),
+            with(&|r| r.lines[0].quantity = f64::NAN),
+            with(&|r| r.lines[0].quantity = 1e300),
+            with(&|r| r.lines[0].unit_price = -1),
+            with(&|r| r.lines[0].sku.clear()),
+        ];
+        for bad in bad {
+            assert!(matches!(shop.store.record_receipt(&bad), Err(StorageError::Invalid(_))));
+        }
+        assert!(shop.rows().is_empty());
+    }
+
+    #[test]
+    fn returns_and_popularity() {
+        let shop = Shop::new();
+        let anna = shop.member(Scope::Card);
+        outcome(&shop, &receipt("r1", Some(&anna), &[("tea", 2.0), ("tea", 1.0), ("jam", 1.0)]));
+        outcome(&shop, &receipt("r2", None, &[("tea", 1.0)]));
+        let mut back = receipt("c1", Some(&anna), &[("jam", -1.0)]);
+        back.at = at(200);
+        outcome(&shop, &back);
+        let products = shop.store.products().unwrap();
+        let popular: Vec<_> = shop.store.popularity(at(0)).unwrap();
+        let named: Vec<_> = popular
+            .iter()
+            .map(|(id, n)| (products.iter().find(|p| p.id == *id).unwrap().sku.as_str(), *n))
+            .collect();
+        assert_eq!(named, [("tea", 2), ("jam", 1)]);
+        assert!(shop.store.popularity(at(150)).unwrap().is_empty(), "a return is no sale");
+        let history = shop.store.history(anna.id).unwrap();
+        assert_eq!(history.baskets.len(), 1);
+        assert_eq!(history.baskets[0].lines.len(), 2, "two lines of tea; the jam went back");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn receipts_in_any_order_and_repeated_give_the_same_state(
+            order in proptest::collection::vec(0_usize..8, 8..30).prop_shuffle(),
+        ) {
+            let all: Vec<usize> = (0..8).chain(order.iter().copied()).collect();
+            let mut mixed = order;
+            mixed.extend((0..8).rev());
+            let state = |order: &[usize]| {
+                let shop = Shop::new();
+                for card in ["A", "B"] {
+                    let new = NewMember { token: Some(card.into()), ..new_member(Scope::Card) };
+                    shop.store.add_member(new).unwrap();
+                }
+                for &n in order {
+                    let mut r = receipt(&format!("r{n}"), None, &[("tea", n as f64 + 1.0), ("jam", -1.0)]);
+                    r.at = at(n as i64);
+                    r.member = ["A", "B", "C"].get(n % 4).map(|c| Card::Token((*c).into()));
+                    shop.store.record_receipt(&r).unwrap();
+                }
+                shop.rows()
+            };
+            prop_assert_eq!(state(&all), state(&mixed));
+        }
+    }
 }

@@ -71,3 +71,47 @@ fn advance(db: &Connection, wanted: i64) -> Result<Option<i64>, StorageError> {
     db.execute("INSERT OR REPLACE INTO retention VALUES (1, ?)", [until])?;
     Ok(Some(until.min(wanted)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::fixture::{Shop, at, receipt};
+
+    const DAY: i64 = 86_400;
+
+    fn shop() -> Shop {
+        let shop = Shop::new();
+        for day in 0..100 {
+            let mut r = receipt(&format!("r{day}"), None, &[("tea", 1.0)]);
+            r.at = at(day * DAY);
+            shop.store.record_receipt(&r).unwrap();
+        }
+        shop
+    }
+
+    #[test]
+    fn what_is_older_than_allowed_goes_and_the_rest_stays() {
+        let shop = shop();
+        let expired = shop.store.expire(at(100 * DAY), 80).unwrap();
+        assert_eq!((expired.receipts, expired.behind), (20, false));
+        assert_eq!(shop.store.counts().unwrap().receipts, 80);
+        assert_eq!(shop.store.expire(at(100 * DAY), 80).unwrap(), Expired::default());
+        assert!(shop.store.check().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_clock_that_jumped_years_ahead_does_not_empty_the_database() {
+        let shop = shop();
+        let expired = shop.store.expire(at(100 * 365 * DAY), 80).unwrap();
+        assert!(expired.behind);
+        assert_eq!(shop.store.counts().unwrap().receipts, 70);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_brings_the_cut_off_no_further() {
+        let shop = shop();
+        shop.store.expire(at(100 * DAY), 80).unwrap();
+        assert_eq!(shop.store.expire(at(50 * DAY), 80).unwrap(), Expired::default());
+        assert_eq!(shop.store.counts().unwrap().receipts, 80);
+    }
+}

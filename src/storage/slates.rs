@@ -112,3 +112,94 @@ impl Store {
 fn noted(rows: usize) -> Noted {
     if rows == 0 { Noted::Repeated } else { Noted::New }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{DisplayId, SlateId};
+    use crate::privacy::consent::Scope;
+    use crate::recommend::{Money, Reason, Suggestion};
+    use crate::storage::fixture::{Shop, at, receipt};
+
+    fn slate(shop: &Shop, audience: Audience) -> Slate {
+        let items = shop.store.products().unwrap().into_iter().map(|p| Suggestion {
+            product: p.id,
+            sku: p.sku,
+            name: p.name,
+            price: Money(1),
+            place: None,
+            score: 0.5,
+            reason: Reason::Popular { receipts: 3, days: 30 },
+            reason_text: String::new(),
+        });
+        Slate {
+            id: SlateId("boot-1".into()),
+            display: DisplayId::new("tea").unwrap(),
+            sequence: 1,
+            audience,
+            made_at: at(0),
+            valid_until: at(20),
+            captured: None,
+            greeting: None,
+            items: items.collect(),
+        }
+    }
+
+    fn ack(kind: AckKind, sku: Option<&str>) -> Ack {
+        Ack {
+            display: DisplayId::new("tea").unwrap(),
+            slate: SlateId("boot-1".into()),
+            kind,
+            sku: sku.map(str::to_owned),
+            received: at(1),
+        }
+    }
+
+    #[test]
+    fn an_impression_and_each_outcome_count_once() {
+        let shop = Shop::new();
+        shop.products(&["tea", "jam"]);
+        shop.store.record_slate(&slate(&shop, Audience::Store), None).unwrap();
+        for (kind, sku) in [
+            (AckKind::Shown, None),
+            (AckKind::Taken, Some("tea")),
+            (AckKind::Taken, Some("jam")),
+            (AckKind::Dismissed, None),
+        ] {
+            assert_eq!(shop.store.record_ack(&ack(kind, sku)).unwrap(), Noted::New);
+            assert_eq!(shop.store.record_ack(&ack(kind, sku)).unwrap(), Noted::Repeated);
+        }
+        let counts = shop.store.counts().unwrap();
+        assert_eq!((counts.slates, counts.impressions, counts.outcomes), (1, 1, 3));
+    }
+
+    #[test]
+    fn what_a_display_cannot_know_is_not_recorded() {
+        let shop = Shop::new();
+        shop.products(&["tea"]);
+        assert_eq!(shop.store.record_ack(&ack(AckKind::Shown, None)).unwrap(), Noted::UnknownSlate);
+        shop.store.record_slate(&slate(&shop, Audience::Store), None).unwrap();
+        let other = Ack { display: DisplayId::new("jam").unwrap(), ..ack(AckKind::Shown, None) };
+        assert_eq!(shop.store.record_ack(&other).unwrap(), Noted::UnknownSlate);
+        let unknown = ack(AckKind::Taken, Some("gin"));
+        assert_eq!(shop.store.record_ack(&unknown).unwrap(), Noted::UnknownItem);
+        assert_eq!(shop.store.counts().unwrap().impressions, 0);
+    }
+
+    #[test]
+    fn a_purchase_soon_after_an_impression_is_its_outcome() {
+        let shop = Shop::new();
+        shop.products(&["tea", "jam"]);
+        let anna = shop.member(Scope::Face);
+        let visit = shop.store.enter_visit(anna.id, &"tea".parse().unwrap(), at(0)).unwrap();
+        shop.store.record_slate(&slate(&shop, Audience::Personal { member: anna.id }), Some(visit)).unwrap();
+        shop.store.record_ack(&ack(AckKind::Shown, None)).unwrap();
+        shop.store.record_receipt(&receipt("r0", None, &[("tea", 1.0)])).unwrap();
+        assert_eq!(shop.store.counts().unwrap().outcomes, 0, "somebody else's purchase says nothing");
+        shop.store.record_receipt(&receipt("r1", Some(&anna), &[("tea", 1.0)])).unwrap();
+        assert_eq!(shop.store.counts().unwrap().outcomes, 1);
+        shop.store.erase_member(anna.id, "test", at(9)).unwrap();
+        let counts = shop.store.counts().unwrap();
+        assert_eq!((counts.slates, counts.impressions, counts.outcomes, counts.visits), (0, 0, 0, 0));
+    }
+}

@@ -40,9 +40,7 @@ impl Store {
         let end = self.write(move |db| {
             members::expect(db, id)?;
             let agreed: bool = db
-                .prepare_cached(
-                    "SELECT EXISTS (SELECT 1 FROM consents WHERE member = ? AND scope = 'face')",
-                )?
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM consents WHERE member = ? AND scope = 'face')")?
                 .query_row([id.0], |r| r.get(0))?;
             if !agreed {
                 return Err(StorageError::NoConsent(id));
@@ -56,7 +54,8 @@ impl Store {
             let entry = Audited { at, by, action: Action::Enrol, member: Some(id), detail };
             audit::append(db, &audit_key, &entry)
         })?;
-        self.remember(end)
+        self.remember(end);
+        Ok(())
     }
 
     /// Every member's templates, opened. One that cannot be opened is left out and counted in the
@@ -67,9 +66,9 @@ impl Store {
             let mut rows =
                 db.prepare_cached("SELECT member, model, sealed FROM templates ORDER BY member, id")?;
             let (mut templates, mut unreadable) = (Vec::new(), 0_u32);
-            for row in
-                rows.query_map([], |r| Ok((MemberId(r.get(0)?), r.get::<_, String>(1)?, r.get::<_, Vec<u8>>(2)?)))?
-            {
+            for row in rows.query_map([], |r| {
+                Ok((MemberId(r.get(0)?), r.get::<_, String>(1)?, r.get::<_, Vec<u8>>(2)?))
+            })? {
                 let (member, model, sealed) = row?;
                 let plain =
                     keys.get(&member).and_then(|k| k.open(member, Purpose::Template, &model, &sealed).ok());
@@ -90,4 +89,66 @@ impl Store {
 fn numbers(bytes: &[u8]) -> Option<Embedding> {
     let (numbers, rest) = bytes.as_chunks::<4>();
     rest.is_empty().then(|| Embedding(numbers.iter().map(|b| f32::from_le_bytes(*b)).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::privacy::consent::Scope;
+    use crate::storage::fixture::{Shop, at, consent};
+
+    fn template(member: MemberId) -> Template {
+        Template { member, model: "net/1".into(), embedding: Embedding(vec![0.6, 0.8]) }
+    }
+
+    #[test]
+    fn templates_come_back_as_they_were_given() {
+        let shop = Shop::new();
+        let (anna, ben) = (shop.member(Scope::Face), shop.member(Scope::Face));
+        shop.store.add_templates(anna.id, &[template(anna.id), template(anna.id)], "test", at(1)).unwrap();
+        shop.store.add_templates(ben.id, &[template(ben.id)], "test", at(1)).unwrap();
+        let shop = shop.reopen(|_| {});
+        let all = shop.store.templates().unwrap();
+        assert_eq!(all, [template(anna.id), template(anna.id), template(ben.id)]);
+        assert_eq!(shop.store.member(anna.id).unwrap().unwrap().templates, 2);
+    }
+
+    #[test]
+    fn without_consent_to_recognition_there_is_no_template() {
+        let shop = Shop::new();
+        let anna = shop.member(Scope::Card);
+        let refused = shop.store.add_templates(anna.id, &[template(anna.id)], "test", at(1));
+        assert!(matches!(refused, Err(StorageError::NoConsent(_))));
+        // Not even past the program.
+        let past = shop.store.write(move |db| {
+            Ok(db.execute(
+                "INSERT INTO templates (member, model, sealed, at) VALUES (?, '', x'00', 0)",
+                [anna.id.0],
+            )?)
+        });
+        assert!(past.unwrap_err().to_string().contains("no consent"));
+        shop.store.add_consent(anna.id, consent(Scope::Face), "test").unwrap();
+        shop.store.add_templates(anna.id, &[template(anna.id)], "test", at(1)).unwrap();
+    }
+
+    #[test]
+    fn a_template_moved_to_another_member_does_not_open() {
+        let shop = Shop::new();
+        let (anna, ben) = (shop.member(Scope::Face), shop.member(Scope::Face));
+        shop.store.add_templates(anna.id, &[template(anna.id)], "test", at(1)).unwrap();
+        shop.store.write(move |db| Ok(db.execute("UPDATE templates SET member = ?", [ben.id.0])?)).unwrap();
+        assert!(shop.store.templates().unwrap().is_empty());
+        assert!(shop.store.check().unwrap().iter().any(|p| p.what.contains("do not open")));
+    }
+
+    #[test]
+    fn a_daemon_notices_templates_of_another_process() {
+        let shop = Shop::new();
+        let anna = shop.member(Scope::Face);
+        let before = shop.store.revisions().unwrap();
+        let other = crate::storage::fixture::open(&shop.folder).unwrap();
+        other.add_templates(anna.id, &[template(anna.id)], "test", at(1)).unwrap();
+        assert_ne!(shop.store.revisions().unwrap().gallery, before.gallery);
+        assert_eq!(shop.store.revisions().unwrap().catalogue, before.catalogue);
+    }
 }

@@ -59,3 +59,49 @@ impl Store {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::privacy::consent::Scope;
+    use crate::storage::fixture::{Shop, at};
+
+    fn left(shop: &Shop) -> Vec<Option<i64>> {
+        shop.store
+            .read(|db| {
+                let mut rows = db.prepare("SELECT (left - entered) / 1000 FROM visits ORDER BY id")?;
+                let left = rows.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?;
+                Ok(left)
+            })
+            .unwrap()
+    }
+
+    #[test]
+    fn a_visit_ends_once_and_one_cut_off_ends_at_the_next_start() {
+        let shop = Shop::new();
+        let anna = shop.member(Scope::Face);
+        let zone: ZoneId = "tea".parse().unwrap();
+        let first = shop.store.enter_visit(anna.id, &zone, at(0)).unwrap();
+        shop.store.leave_visit(first, at(30)).unwrap();
+        shop.store.leave_visit(first, at(99)).unwrap();
+        let back = shop.store.enter_visit(anna.id, &zone, at(100)).unwrap();
+        shop.store.leave_visit(back, at(50)).unwrap();
+        shop.store.enter_visit(anna.id, &zone, at(200)).unwrap();
+        assert_eq!(left(&shop), [Some(30), Some(0), None]);
+        let shop = shop.reopen(|_| {});
+        assert_eq!(shop.store.end_open_visits().unwrap(), 1);
+        assert_eq!(left(&shop), [Some(30), Some(0), Some(0)]);
+    }
+
+    #[test]
+    fn only_members_have_visits_and_views() {
+        let shop = Shop::new();
+        shop.products(&["tea"]);
+        let nobody = MemberId(5);
+        assert!(shop.store.enter_visit(nobody, &"tea".parse().unwrap(), at(0)).is_err());
+        let tea = shop.store.products().unwrap()[0].id;
+        assert!(shop.store.add_view(nobody, tea, at(0), Duration::from_secs(3)).is_err());
+        let anna = shop.member(Scope::Face);
+        shop.store.add_view(anna.id, tea, at(0), Duration::from_secs(3)).unwrap();
+    }
+}

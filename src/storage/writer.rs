@@ -7,8 +7,8 @@ use super::queue::{Queue, Refused};
 use rusqlite::{Connection, ffi};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -44,7 +44,11 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("storage-writer".into())
             .spawn(move || run(db, &incoming, &place))
-            .map_err(|source| StorageError::Io { doing: "start the writer of", file: file.clone(), source })?;
+            .map_err(|source| StorageError::Io {
+                doing: "start the writer of",
+                file: file.clone(),
+                source,
+            })?;
         Ok(Self { queue, thread: Some(thread), file })
     }
 
@@ -191,8 +195,14 @@ mod tests {
     fn a_change_that_fails_takes_no_other_with_it() {
         let (folder, writer) = writer();
         let results: Vec<bool> = std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                (0..40).map(|n| scope.spawn({ let w = &writer; move || insert(w, n / 2).is_ok() })).collect();
+            let threads: Vec<_> = (0..40)
+                .map(|n| {
+                    scope.spawn({
+                        let w = &writer;
+                        move || insert(w, n / 2).is_ok()
+                    })
+                })
+                .collect();
             threads.into_iter().map(|t| t.join().unwrap()).collect()
         });
         assert_eq!(results.iter().filter(|good| **good).count(), 20);
@@ -225,8 +235,7 @@ mod tests {
     fn a_full_disk_is_said_and_nothing_is_kept() {
         let (folder, writer) = writer();
         writer.write(|db| Ok(db.execute_batch("CREATE TABLE big (b BLOB) STRICT")?)).unwrap();
-        let pages: i64 =
-            writer.write(|db| Ok(db.query_row("PRAGMA page_count", [], |r| r.get(0))?)).unwrap();
+        let pages: i64 = writer.write(|db| Ok(db.query_row("PRAGMA page_count", [], |r| r.get(0))?)).unwrap();
         // The limit stands for the disk: SQLite answers SQLITE_FULL to both.
         writer
             .write(move |db| Ok(db.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?))
@@ -243,7 +252,10 @@ mod tests {
         let (folder, writer) = writer();
         std::thread::scope(|scope| {
             for n in 0..20 {
-                scope.spawn({ let w = &writer; move || insert(w, n).unwrap() });
+                scope.spawn({
+                    let w = &writer;
+                    move || insert(w, n).unwrap()
+                });
             }
         });
         drop(writer);

@@ -163,7 +163,72 @@ fn attributes(text: &str) -> Result<Vec<(String, String)>, (Reason, String)> {
             Some((name, value)) if !name.trim().is_empty() => {
                 Ok((name.trim().to_owned(), value.trim().to_owned()))
             }
-            _ => Err((Reason::Unacceptable, format!("attribute {} is not like `organic = yes`", shown(pair)))),
+            _ => {
+                Err((Reason::Unacceptable, format!("attribute {} is not like `organic = yes`", shown(pair))))
+            }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::fixture::Shop;
+    use crate::storage::import::fields::formats;
+    use std::path::Path;
+
+    fn import_text(shop: &Shop, text: &str) -> (CatalogueImported, Findings) {
+        let mut rows = Rows::read(Path::new("test.csv"), text.as_bytes(), b',').unwrap();
+        let columns = columns(rows.header(), &ColumnMap::default()).unwrap();
+        let mut findings = Findings::default();
+        let done = import(&shop.store, &mut rows, &columns, &formats(), &mut findings, &mut |_| {}).unwrap();
+        (done, findings)
+    }
+
+    const CATALOGUE: &str = "sku,name,category,subcategory,brand,price,stock,shelf,age_restricted,attributes
+tea,Green tea,Drinks/Tea,Green,Meadow,3.49,12,Aisle 3,no,organic = yes; grams = 100
+gin,Gin,Drinks,Spirits,,19.90,,,yes,
+";
+
+    #[test]
+    fn a_catalogue_is_imported_once_however_often_it_comes() {
+        let shop = Shop::new();
+        let (done, findings) = import_text(&shop, CATALOGUE);
+        assert_eq!((done.products.new, findings.groups().len()), (2, 0));
+        let products = shop.store.products().unwrap();
+        assert_eq!(products[0].category, ["Drinks", "Tea", "Green"]);
+        assert_eq!((products[0].price, products[0].stock), (Money(349), Some(12)));
+        assert_eq!(products[0].attributes[1], ("grams".to_owned(), "100".to_owned()));
+        assert!(products[1].age_restricted && products[1].stock.is_none());
+        let (again, _) = import_text(&shop, CATALOGUE);
+        assert_eq!(again.products, Upserted { unchanged: 2, ..Upserted::default() });
+        assert_eq!(shop.store.products().unwrap(), products);
+    }
+
+    #[test]
+    fn every_bad_row_is_told_and_the_others_are_imported() {
+        let shop = Shop::new();
+        let (done, findings) = import_text(
+            &shop,
+            "sku,name,price,stock,sensitive\n,No sku,1,,\nx,,1,,\nx,X,dear,,\nx,X,-1,,\nx,X,1,half,\nx,X,1,,perhaps\n\
+             x,X\nok,Good,1,,\nok,Good,1,,\nok,Better,2,,\n",
+        );
+        let count = |reason| findings.groups().get(&reason).map_or(0, |g| g.count);
+        assert_eq!((done.rows, done.products.new, done.repeated), (10, 1, 1));
+        assert_eq!((count(Reason::Missing), count(Reason::BadPrice)), (2, 2));
+        assert_eq!((count(Reason::BadQuantity), count(Reason::BadFlag)), (1, 1));
+        assert_eq!((count(Reason::ColumnCount), count(Reason::RepeatedSku)), (1, 1));
+        assert_eq!(findings.groups()[&Reason::BadFlag].first[0].0, 7);
+        assert_eq!(shop.store.products().unwrap()[0].name, "Good");
+    }
+
+    #[test]
+    fn a_stock_list_changes_only_the_stock_and_tells_unknown_products() {
+        let shop = Shop::new();
+        import_text(&shop, CATALOGUE);
+        let (done, findings) = import_text(&shop, "sku,stock\ntea,3\nrum,5\n");
+        assert_eq!((done.products.changed, findings.groups()[&Reason::Missing].first[0].0), (1, 3));
+        let tea = shop.store.products().unwrap().remove(0);
+        assert_eq!((tea.stock, tea.name.as_str()), (Some(3), "Green tea"));
+    }
 }

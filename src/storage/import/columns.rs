@@ -14,29 +14,93 @@ const fn field(name: &'static str, needed: bool, usual: &'static [&'static str])
 }
 
 const SKU: &[&str] = &[
-    "sku", "stockcode", "productid", "product", "itemcode", "itemid", "item", "articleno", "articlenumber",
-    "article", "artikelnr", "artikelnummer", "ean", "gtin", "barcode", "upc", "plu",
+    "sku",
+    "stockcode",
+    "productid",
+    "product",
+    "itemcode",
+    "itemid",
+    "item",
+    "articleno",
+    "articlenumber",
+    "article",
+    "artikelnr",
+    "artikelnummer",
+    "ean",
+    "gtin",
+    "barcode",
+    "upc",
+    "plu",
 ];
 const NAME: &[&str] =
     &["name", "productname", "itemname", "description", "title", "bezeichnung", "articlename"];
 
 /// The fields of a receipt file.
 const RECEIPTS: &[Field] = &[
-    field("receipt", true, &[
-        "receipt", "receiptid", "receiptno", "receiptnumber", "invoice", "invoiceno", "invoicenumber",
-        "transaction", "transactionid", "basketid", "order", "orderid", "orderno", "bon", "bonnr", "belegnr",
-    ]),
-    field("at", true, &[
-        "at", "time", "timestamp", "datetime", "paidat", "invoicedate", "receiptdate", "transactiontimestamp",
-        "transactiondate", "orderdate", "date", "datum", "zeitpunkt",
-    ]),
+    field(
+        "receipt",
+        true,
+        &[
+            "receipt",
+            "receiptid",
+            "receiptno",
+            "receiptnumber",
+            "invoice",
+            "invoiceno",
+            "invoicenumber",
+            "transaction",
+            "transactionid",
+            "basketid",
+            "order",
+            "orderid",
+            "orderno",
+            "bon",
+            "bonnr",
+            "belegnr",
+        ],
+    ),
+    field(
+        "at",
+        true,
+        &[
+            "at",
+            "time",
+            "timestamp",
+            "datetime",
+            "paidat",
+            "invoicedate",
+            "receiptdate",
+            "transactiontimestamp",
+            "transactiondate",
+            "orderdate",
+            "date",
+            "datum",
+            "zeitpunkt",
+        ],
+    ),
     field("sku", true, SKU),
     field("quantity", true, &["quantity", "qty", "pieces", "units", "count", "menge", "anzahl"]),
     field("price", true, &["unitprice", "price", "priceperunit", "einzelpreis", "preis"]),
-    field("member", false, &[
-        "member", "membertoken", "token", "card", "cardno", "cardnumber", "loyaltycard", "loyaltyid",
-        "customerid", "customer", "customerno", "householdid", "kundennr", "kundennummer",
-    ]),
+    field(
+        "member",
+        false,
+        &[
+            "member",
+            "membertoken",
+            "token",
+            "card",
+            "cardno",
+            "cardnumber",
+            "loyaltycard",
+            "loyaltyid",
+            "customerid",
+            "customer",
+            "customerno",
+            "householdid",
+            "kundennr",
+            "kundennummer",
+        ],
+    ),
     field("name", false, NAME),
 ];
 
@@ -190,9 +254,15 @@ mod tests {
 
     #[test]
     fn all_mistakes_are_told_at_once_with_the_nearest_name() {
-        let map = ColumnMap([("prize".to_owned(), "P".to_owned()), ("name".to_owned(), "Nmae".to_owned())].into());
+        let map =
+            ColumnMap([("prize".to_owned(), "P".to_owned()), ("name".to_owned(), "Nmae".to_owned())].into());
         let message = Columns::find(Kind::Receipts, &header("Name,P,Q"), &map).unwrap_err();
-        for part in ["\"prize\" (did you mean \"price\"?)", "did you mean \"Name\"?", "--map COLUMN=receipt", "Name, P, Q"] {
+        for part in [
+            "\"prize\" (did you mean \"price\"?)",
+            "did you mean \"Name\"?",
+            "--map COLUMN=receipt",
+            "Name, P, Q",
+        ] {
             assert!(message.contains(part), "{part} not in: {message}");
         }
     }

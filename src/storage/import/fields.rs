@@ -34,8 +34,9 @@ impl Formats {
         let at = match text.parse::<Timestamp>() {
             Ok(at) => at,
             Err(_) => {
-                let civil = civil(text, self.day_first)
-                    .ok_or_else(|| bad("is none of 2026-11-23T18:30:00Z, 2026-11-23 18:30, 11/23/2026 18:30"))?;
+                let civil = civil(text, self.day_first).ok_or_else(|| {
+                    bad("is none of 2026-11-23T18:30:00Z, 2026-11-23 18:30, 11/23/2026 18:30")
+                })?;
                 let zoned = self.time_zone.to_ambiguous_zoned(civil).compatible();
                 zoned.map_err(|_| bad("is outside of the calendar"))?.timestamp()
             }
@@ -232,7 +233,19 @@ mod tests {
 
     #[test]
     fn times_that_are_none_are_refused() {
-        for bad in ["", "soon", "2011-13-01 10:00", "2011-02-30", "9/12/11 10:00", "2011-12-09 25:00", "13/13/2011", "2031-01-01", "1969-01-01", "2011-12-09 10:00 Uhr", "1-2-3-4"] {
+        for bad in [
+            "",
+            "soon",
+            "2011-13-01 10:00",
+            "2011-02-30",
+            "9/12/11 10:00",
+            "2011-12-09 25:00",
+            "13/13/2011",
+            "2031-01-01",
+            "1969-01-01",
+            "2011-12-09 10:00 Uhr",
+            "1-2-3-4",
+        ] {
             assert!(formats().time(bad).is_err(), "{bad}");
         }
     }
@@ -240,7 +253,16 @@ mod tests {
     #[test]
     fn prices_are_exact() {
         let comma = Formats { decimal_comma: true, ..formats() };
-        for (text, amount) in [("2.55", 255), ("11062.06", 1_106_206), ("-3", -300), ("0.001", 0), ("1.005", 101), (".5", 50), ("£40.00", 4000), ("0.0", 0)] {
+        for (text, amount) in [
+            ("2.55", 255),
+            ("11062.06", 1_106_206),
+            ("-3", -300),
+            ("0.001", 0),
+            ("1.005", 101),
+            (".5", 50),
+            ("£40.00", 4000),
+            ("0.0", 0),
+        ] {
             assert_eq!(formats().price(text).ok(), Some(amount), "{text}");
         }
         assert_eq!(comma.price("2,55").ok(), Some(255));

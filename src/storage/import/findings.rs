@@ -143,9 +143,9 @@ impl Findings {
     pub fn finish(&mut self) -> Result<(), ImportError> {
         match &mut self.list {
             None => Ok(()),
-            Some((file, writer)) => writer
-                .flush()
-                .map_err(|source| ImportError::Errors { file: file.clone(), source }),
+            Some((file, writer)) => {
+                writer.flush().map_err(|source| ImportError::Errors { file: file.clone(), source })
+            }
         }
     }
 

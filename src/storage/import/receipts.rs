@@ -199,7 +199,8 @@ impl Import<'_> {
     fn flush(&mut self) -> Result<(), ImportError> {
         self.make_members()?;
         self.ready_lines = 0;
-        let (receipts, rows): (Vec<NewReceipt>, Vec<u64>) = std::mem::take(&mut self.ready).into_iter().unzip();
+        let (receipts, rows): (Vec<NewReceipt>, Vec<u64>) =
+            std::mem::take(&mut self.ready).into_iter().unzip();
         let facts: Vec<_> = receipts
             .iter()
             .map(|r| (r.id.clone(), r.lines.len() as u64, r.is_return(), r.member.clone()))
@@ -323,3 +324,6 @@ fn parse<R: Read>(rows: &Rows<R>, columns: &Columns, formats: &Formats) -> Resul
     };
     Ok(Parsed { at, token: token.to_owned(), line })
 }
+
+#[cfg(test)]
+mod tests;

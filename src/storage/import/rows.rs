@@ -66,6 +66,8 @@ impl<R: Read> Rows<R> {
             .delimiter(delimiter)
             .flexible(true)
             .has_headers(false)
+            // A carriage return before it goes as space around the last field; so lines are counted right.
+            .terminator(csv::Terminator::Any(b'\n'))
             .from_reader(Metered { inner: source, left: Rc::clone(&left) });
         let not_text = |what| ImportError::NotText { file: file.to_owned(), what };
         let record = ByteRecord::new();
@@ -93,8 +95,18 @@ impl<R: Read> Rows<R> {
         &self.header
     }
 
-    /// Goes to the next row; the line it begins in, or `None` at the end.
+    /// Goes to the next row that is not blank; the line it begins in, or `None` at the end.
     pub fn advance(&mut self) -> Result<Option<u64>, ImportError> {
+        loop {
+            let line = self.next_record()?;
+            let blank = self.record.len() == 1 && self.record[0].iter().all(u8::is_ascii_whitespace);
+            if line.is_none() || !blank {
+                return Ok(line);
+            }
+        }
+    }
+
+    fn next_record(&mut self) -> Result<Option<u64>, ImportError> {
         self.left.set(MOST_ROW);
         let line = self.reader.position().line();
         match self.reader.read_byte_record(&mut self.record) {
@@ -167,7 +179,8 @@ fn likeliest_delimiter(first: &[u8]) -> u8 {
 
 /// A value as a message shows it: cut, and without control characters.
 pub(super) fn shown(value: &str) -> String {
-    let mut text: String = value.chars().take(60).map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect();
+    let mut text: String =
+        value.chars().take(60).map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect();
     if value.chars().nth(60).is_some() {
         text.push('…');
     }
@@ -195,6 +208,19 @@ mod tests {
     }
 
     #[test]
+    fn lines_are_counted_as_an_editor_does_and_blank_ones_are_passed_over() {
+        for end in ["\n", "\r\n"] {
+            let text = ["a,b", "1,\"x", "y\"", "", "  ", "2,\"z\"", ""].join(end);
+            let mut rows = rows(text.as_bytes()).unwrap();
+            assert_eq!(rows.advance().unwrap(), Some(2), "{end:?}");
+            assert!(rows.check().is_ok());
+            assert_eq!(rows.advance().unwrap(), Some(6), "{end:?}");
+            assert_eq!(rows.field(Some(1)).unwrap(), "z");
+            assert_eq!(rows.advance().unwrap(), None);
+        }
+    }
+
+    #[test]
     fn a_row_with_other_columns_is_told_with_its_extent() {
         let mut rows = rows(b"a,b\n1\n\"2,3\n4,5\n").unwrap();
         assert_eq!(rows.advance().unwrap(), Some(2));
@@ -213,7 +239,9 @@ mod tests {
 
     #[test]
     fn utf16_spreadsheets_and_nothing_are_refused_in_words() {
-        for (bytes, word) in [(&b""[..], "empty"), (b"\xFF\xFEa\0,\0b\0\n\0", "UTF"), (b"PK\x03\x04\x14\0\0\n", "spreadsheet")] {
+        for (bytes, word) in
+            [(&b""[..], "empty"), (b"\xFF\xFEa\0,\0b\0\n\0", "UTF"), (b"PK\x03\x04\x14\0\0\n", "spreadsheet")]
+        {
             let message = rows(bytes).err().unwrap().to_string();
             assert!(message.contains(word) && message.contains("Nothing was imported"), "{message}");
         }
