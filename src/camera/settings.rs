@@ -27,16 +27,43 @@ pub struct CameraSettings {
 pub enum Source {
     /// JPEG and PNG files of a folder in order of name, at `fps`, or by their modification
     /// times when `fps` is `None`; again from the start if `repeat`.
-    Folder { path: PathBuf, fps: Option<f32>, repeat: bool },
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Files a second; `None` goes by their modification times.
+        fps: Option<f32>,
+        /// Begins again at the end.
+        repeat: bool,
+    },
     /// multipart/x-mixed-replace over HTTP or HTTPS.
-    Mjpeg { url: Url },
+    Mjpeg {
+        /// `http://` or `https://`, with `user:password@` if the camera asks for it.
+        url: Url,
+    },
     /// One JPEG or PNG a request.
-    Snapshot { url: Url, every: Duration },
+    Snapshot {
+        /// `http://` or `https://`, with `user:password@` if the camera asks for it.
+        url: Url,
+        /// Time from one request to the next.
+        every: Duration,
+    },
     /// A Video4Linux device, MJPG or YUYV.
-    V4l { device: PathBuf, width: u32, height: u32 },
-    /// Anything that ffmpeg opens (RTSP, a file, ...), through a supervised child. `input_args`
-    /// go before `-i`.
-    Ffmpeg { input: Url, input_args: Vec<String> },
+    V4l {
+        /// Such as `/dev/video0`.
+        device: PathBuf,
+        /// Wanted pixels across; the device takes the nearest it has.
+        width: u32,
+        /// Wanted pixels down.
+        height: u32,
+    },
+    /// Anything that ffmpeg opens (RTSP, a file, ...), through a supervised child. The child's
+    /// arguments, a password in `input` among them, can be seen in the machine's process list.
+    Ffmpeg {
+        /// What goes after `-i`.
+        input: Url,
+        /// What goes before `-i`.
+        input_args: Vec<String>,
+    },
     /// Frames that a kiosk's own browser posts to the appliance.
     Browser,
     /// The demo's rendered shoppers.
@@ -57,22 +84,23 @@ impl Url {
         &self.0
     }
     /// The URL without what is secret: user information and query values replaced by `***`.
+    /// Where a badly written URL leaves it open what is secret, more is replaced rather than less.
     pub fn redacted(&self) -> String {
-        let (main, query) = match self.0.split_once('?') {
-            Some((m, _)) => (m, "?***"),
-            None => (self.0.as_str(), ""),
+        let (scheme, rest) = match self.0.split_once("://") {
+            Some((scheme, rest)) => (format!("{scheme}://"), rest),
+            None => (String::new(), self.0.as_str()),
         };
-        let main = match main.split_once("://") {
-            Some((scheme, rest)) => {
-                let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-                match authority.rsplit_once('@') {
-                    Some((_, host)) => format!("{scheme}://***@{host}{path}"),
-                    None => main.to_owned(),
-                }
-            }
-            None => main.to_owned(),
+        let (secret, rest) = match rest.rsplit_once('@') {
+            // a password with an '@', '/' or '?' in it looks like a host with a path
+            Some((before, _)) if before.contains('?') => return scheme + "***",
+            Some((_, after)) => ("***@", after),
+            None => ("", rest),
         };
-        main + query
+        let rest = match rest.split_once('?') {
+            Some((place, _)) => format!("{place}?***"),
+            None => rest.to_owned(),
+        };
+        scheme + secret + &rest
     }
 }
 
@@ -99,5 +127,28 @@ impl std::fmt::Debug for Source {
             Source::Browser => f.write_str("browser"),
             Source::Demo => f.write_str("demo"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_its_secrets() {
+        for (url, shown) in [
+            ("rtsp://u:p@h:554/live?x=1", "rtsp://***@h:554/live?***"),
+            ("http://h/snap.jpg", "http://h/snap.jpg"),
+            ("/media/a film.mp4", "/media/a film.mp4"),
+            ("rtsp://u:p/w@h/live", "rtsp://***@h/live"),
+            ("rtsp://u:p@w@h/live", "rtsp://***@h/live"),
+            ("rtsp://u:p?w@h/live", "rtsp://***"),
+            ("u:p@h/live", "***@h/live"),
+        ] {
+            assert_eq!(Url::new(url).redacted(), shown);
+            assert_eq!(format!("{:?} {}", Url::new(url), Url::new(url)), format!("{shown} {shown}"));
+        }
+        let source = Source::Mjpeg { url: Url::new("http://u:secret@h/v") };
+        assert_eq!(format!("{source:?}"), "mjpeg http://***@h/v");
     }
 }
