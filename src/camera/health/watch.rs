@@ -1,15 +1,16 @@
-//! What is known of each camera: its state, since when, and counts. A pure state machine over
-//! moments; the camera's thread tells it what happened.
+//! Follows one camera: a pure state machine over moments. The camera's thread tells it what
+//! happened.
 //!
 //! The state is worked out from those moments whenever someone asks, so a camera whose thread
 //! hangs in a driver turns silent on time all the same. Each change of state is logged once.
 
+use super::{CameraCounts, CameraHealth, CameraState, Trouble};
 use crate::camera::decode::DecodeError;
+use crate::camera::pace::Backoff;
 use crate::camera::settings::CameraSettings;
 use crate::clock::Now;
 use crate::id::{CameraId, ZoneId};
 use jiff::Timestamp;
-use serde::Serialize;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -26,138 +27,9 @@ const FPS_WINDOW: Duration = Duration::from_secs(5);
 /// At most so many arrivals are remembered for it.
 const FPS_ARRIVALS: usize = 512;
 
-/// How a camera is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CameraState {
-    /// Being opened for the first time.
-    Starting,
-    /// Delivers pictures.
-    Live,
-    /// Open, but nothing comes.
-    Silent,
-    /// Delivers pictures that show nothing.
-    Black,
-    /// Delivers what is no picture.
-    Garbage,
-    /// Cannot be opened, or broke off.
-    Lost,
-    /// Has come to its end, as a film does.
-    Ended,
-}
-
-impl CameraState {
-    /// The state as a word, as in the configuration of alerts and metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            CameraState::Starting => "starting",
-            CameraState::Live => "live",
-            CameraState::Silent => "silent",
-            CameraState::Black => "black",
-            CameraState::Garbage => "garbage",
-            CameraState::Lost => "lost",
-            CameraState::Ended => "ended",
-        }
-    }
-
-    /// What a person should do about it, if anything.
-    pub fn advice(self) -> Option<&'static str> {
-        match self {
-            CameraState::Starting | CameraState::Live | CameraState::Ended => None,
-            CameraState::Silent => Some(
-                "nothing arrives: check the camera's power and network; for a kiosk, that its page is open",
-            ),
-            CameraState::Black => {
-                Some("the picture is black: check the light, the lens cap and the privacy shutter")
-            }
-            CameraState::Garbage => Some(
-                "what arrives is no JPEG or PNG: check that the address is that of pictures, and the cable",
-            ),
-            CameraState::Lost => Some(
-                "cannot be reached: check the address, the password, and that nobody else uses the device",
-            ),
-        }
-    }
-}
-
-/// Why a camera's thread gave up an attempt: the state it means, and what happened in words
-/// without secrets.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what}")]
-pub(crate) struct Trouble {
-    pub state: CameraState,
-    pub what: String,
-}
-
-impl Trouble {
-    pub(crate) fn lost(what: impl Into<String>) -> Self {
-        Trouble { state: CameraState::Lost, what: what.into() }
-    }
-    pub(crate) fn silent(what: impl Into<String>) -> Self {
-        Trouble { state: CameraState::Silent, what: what.into() }
-    }
-    pub(crate) fn garbage(what: impl Into<String>) -> Self {
-        Trouble { state: CameraState::Garbage, what: what.into() }
-    }
-    fn black(what: impl Into<String>) -> Self {
-        Trouble { state: CameraState::Black, what: what.into() }
-    }
-}
-
-/// Counts since the camera's thread was started. A frame that arrived is `limited`, `gated`,
-/// `undecodable` or `delivered`; `dropped` ones are among the delivered.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct CameraCounts {
-    /// Frames that arrived.
-    pub frames: u64,
-    /// Dropped before decoding because they exceeded `max_fps`.
-    pub limited: u64,
-    /// Decoded.
-    pub decoded: u64,
-    /// Kept from vision because nothing moved (most of them without decoding).
-    pub gated: u64,
-    /// Put into the mailbox.
-    pub delivered: u64,
-    /// Replaced in the mailbox by a newer one before vision took it.
-    pub dropped: u64,
-    /// Not decodable.
-    pub undecodable: u64,
-    /// Times the source was opened anew after a failure.
-    pub reopened: u64,
-}
-
-/// One camera at one moment, for pages, logs and metrics. Holds no secret.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct CameraHealth {
-    /// The camera.
-    pub id: CameraId,
-    /// The zone that it watches.
-    pub zone: ZoneId,
-    /// Its source, without secrets.
-    pub source: String,
-    /// How it is.
-    pub state: CameraState,
-    /// When that was noticed.
-    pub since: Timestamp,
-    /// When its last frame arrived.
-    pub last_frame: Option<Timestamp>,
-    /// What went wrong, while something is wrong.
-    pub error: Option<String>,
-    /// What to do about it.
-    pub advice: Option<&'static str>,
-    /// Seconds until it is opened again, while waiting for that.
-    pub retry_in: Option<f32>,
-    /// Frames that arrived a second, over the last 5 s.
-    pub fps: f32,
-    /// Width and height of its last picture, pixels.
-    pub size: Option<(u32, u32)>,
-    /// Counts.
-    pub counts: CameraCounts,
-}
-
 /// Follows one camera.
 #[derive(Debug)]
-pub(crate) struct Health {
+pub(crate) struct Watch {
     id: CameraId,
     zone: ZoneId,
     source: String,
@@ -180,9 +52,9 @@ pub(crate) struct Health {
     noticed: (CameraState, Timestamp),
 }
 
-impl Health {
+impl Watch {
     pub(crate) fn new(settings: &CameraSettings, now: Now) -> Self {
-        Health {
+        Watch {
             id: settings.id.clone(),
             zone: settings.zone.clone(),
             source: format!("{:?}", settings.source),
@@ -306,7 +178,7 @@ impl Health {
             )));
         }
         let black = self.black_since.map_or(Duration::ZERO, |since| now.since(since));
-        if black >= super::pace::Backoff::MOST {
+        if black >= Backoff::MOST {
             return Some(Trouble::black(format!("black for {} s", seconds(black))));
         }
         None
@@ -397,7 +269,7 @@ mod tests {
 
     struct Scene {
         clock: Clock,
-        health: Health,
+        health: Watch,
     }
 
     impl Scene {
@@ -411,14 +283,14 @@ mod tests {
                 motion: 0.004,
                 silence: Duration::from_secs(5),
             };
-            let mut health = Health::new(&settings, clock.now());
+            let mut health = Watch::new(&settings, clock.now());
             health.opening(clock.now());
             health.opened(clock.now(), settings.silence);
             Scene { clock, health }
         }
 
         /// Lets `tenths` of a second pass, each with what `step` does.
-        fn run(&mut self, tenths: u64, mut step: impl FnMut(&mut Health, Now)) -> CameraState {
+        fn run(&mut self, tenths: u64, mut step: impl FnMut(&mut Watch, Now)) -> CameraState {
             for _ in 0..tenths {
                 self.clock.advance(Duration::from_millis(100));
                 step(&mut self.health, self.clock.now());
@@ -431,17 +303,17 @@ mod tests {
         }
     }
 
-    fn good(health: &mut Health, now: Now) {
+    fn good(health: &mut Watch, now: Now) {
         health.arrived(now);
         health.decoded(now, (640, 360), 120.0, 200);
     }
 
-    fn black(health: &mut Health, now: Now) {
+    fn black(health: &mut Watch, now: Now) {
         health.arrived(now);
         health.decoded(now, (640, 360), 2.0, 3);
     }
 
-    fn garbage(health: &mut Health, now: Now) {
+    fn garbage(health: &mut Watch, now: Now) {
         health.arrived(now);
         health.undecodable(&DecodeError::CutShort);
     }
