@@ -3,7 +3,7 @@
 
 use crate::camera::attention::Attention;
 use crate::camera::decode::{self, DecodeError};
-use crate::camera::health::{CameraHealth, Health};
+use crate::camera::health::{CameraHealth, Watch};
 use crate::camera::mailbox::Mailbox;
 use crate::camera::run::Thread;
 use crate::camera::settings::{CameraSettings, Source};
@@ -50,7 +50,7 @@ pub enum PostError {
 
 struct Running {
     settings: CameraSettings,
-    health: Arc<Mutex<Health>>,
+    health: Arc<Mutex<Watch>>,
     browser: BrowserSlot,
     stop: Stop,
     thread: JoinHandle<()>,
@@ -63,6 +63,8 @@ pub struct Cameras {
     attention: Attention,
     feeds: HashMap<CameraId, SharedFeed>,
     running: Mutex<BTreeMap<CameraId, Running>>,
+    /// Held while cameras are being changed, which may take seconds.
+    changing: Mutex<()>,
 }
 
 impl Cameras {
@@ -83,6 +85,7 @@ impl Cameras {
             attention: Attention::default(),
             feeds,
             running: Mutex::new(BTreeMap::new()),
+            changing: Mutex::new(()),
         };
         cameras.replace(settings)?;
         Ok(cameras)
@@ -132,16 +135,20 @@ impl Cameras {
                 return Err(StartError::Twice(camera.id.clone()));
             }
         }
+        let _changing = self.changing.lock().unwrap_or_else(|e| e.into_inner());
         let mut running = self.running();
         let gone: Vec<Running> = running
             .extract_if(.., |id, r| wanted.get(id).is_none_or(|w| **w != r.settings))
             .map(|(_, r)| r)
             .collect();
         let mut changed: BTreeSet<CameraId> = gone.iter().map(|r| r.settings.id.clone()).collect();
+        drop(running);
+        stop_all(gone);
         for id in &changed {
             self.attention.forget(id);
+            self.mailbox.remove(id);
         }
-        stop_all(gone);
+        let mut running = self.running();
         for (id, camera) in wanted {
             if !running.contains_key(&id) {
                 running.insert(id.clone(), self.spawn(camera)?);
@@ -153,7 +160,7 @@ impl Cameras {
 
     fn spawn(&self, settings: &CameraSettings) -> Result<Running, StartError> {
         let id = settings.id.clone();
-        let health = Arc::new(Mutex::new(Health::new(settings, self.clock.now())));
+        let health = Arc::new(Mutex::new(Watch::new(settings, self.clock.now())));
         let (stop, browser) = (Stop::default(), BrowserSlot::default());
         let thread = Thread {
             settings: settings.clone(),
@@ -174,6 +181,7 @@ impl Cameras {
     /// Stops every camera and closes the mailbox. Returns within 5 s, also when a driver holds a
     /// thread; such a thread is named in the log and left behind.
     pub fn stop(&self) {
+        let _changing = self.changing.lock().unwrap_or_else(|e| e.into_inner());
         let running = std::mem::take(&mut *self.running());
         self.mailbox.close();
         stop_all(running.into_values().collect());

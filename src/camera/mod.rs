@@ -50,3 +50,18 @@ pub struct Frame {
     /// The pixels.
     pub image: Arc<image::RgbImage>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cameras_and_their_mailbox_can_be_shared_between_threads() {
+        fn shared<T: Send + Sync>() {}
+        shared::<Cameras>();
+        shared::<Mailbox>();
+        shared::<Attention>();
+        fn moved<T: Send>() {}
+        moved::<Receiver>();
+    }
+}

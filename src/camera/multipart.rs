@@ -327,6 +327,12 @@ mod tests {
 
     proptest! {
         #[test]
+        fn no_content_type_makes_it_panic(text in "[a-z/;=\" -]{0,60}|\\PC{0,60}") {
+            let _ = boundary(&text);
+            let _ = boundary(&format!("multipart/x-mixed-replace;{text}"));
+        }
+
+        #[test]
         fn every_style_of_stream_gives_its_frames_back(
             seeds in prop::collection::vec(any::<u8>(), 1..6),
             chunk in 1usize..3000,

@@ -5,7 +5,7 @@
 use crate::camera::Frame;
 use crate::camera::attention::Attention;
 use crate::camera::decode::decode;
-use crate::camera::health::{Health, Trouble};
+use crate::camera::health::{Trouble, Watch};
 use crate::camera::mailbox::Mailbox;
 use crate::camera::motion::{MotionGate, RESTING_FPS, Thumbnail};
 use crate::camera::pace::{Backoff, Pace};
@@ -33,7 +33,7 @@ pub(crate) struct Thread {
     pub mailbox: Mailbox,
     pub attention: Attention,
     pub supplies: Supplies,
-    pub health: Arc<Mutex<Health>>,
+    pub health: Arc<Mutex<Watch>>,
     pub stop: Stop,
 }
 
@@ -42,12 +42,13 @@ struct Attempt {
     pace: Pace,
     resting_pace: Pace,
     gate: MotionGate,
-    /// The last picture as it was coded: the same bytes again show nothing new.
-    last: Vec<u8>,
+    /// Of the last picture as it was coded: the same bytes again show nothing new. A hash,
+    /// because the picture itself must not be kept.
+    last: Option<blake3::Hash>,
 }
 
 impl Thread {
-    fn health(&self) -> MutexGuard<'_, Health> {
+    fn health(&self) -> MutexGuard<'_, Watch> {
         self.health.lock().unwrap_or_else(|e| e.into_inner())
     }
 
@@ -85,7 +86,6 @@ impl Thread {
                 break;
             }
         }
-        self.mailbox.remove(&self.settings.id);
     }
 
     /// Opens the source and carries its frames until it fails, ends, or the thread must stop.
@@ -97,7 +97,7 @@ impl Thread {
             pace: Pace::new(self.settings.max_fps),
             resting_pace: Pace::new(RESTING_FPS),
             gate: MotionGate::new(self.settings.motion),
-            last: Vec::new(),
+            last: None,
         };
         loop {
             if self.stop.is_set() {
@@ -130,7 +130,7 @@ impl Thread {
         }
         let face = self.attention.last_face(&self.settings.id);
         if attempt.gate.resting(now.mono, face) {
-            let same = frame.as_ref().is_ok_and(|bytes| *bytes == attempt.last);
+            let same = frame.as_ref().is_ok_and(|bytes| attempt.last == Some(blake3::hash(bytes)));
             if same || !attempt.resting_pace.accept(now.mono) {
                 return self.health().gated();
             }
@@ -138,7 +138,7 @@ impl Thread {
         let image = match frame {
             Ok(bytes) => match decode(&bytes) {
                 Ok(image) => {
-                    attempt.last = bytes;
+                    attempt.last = Some(blake3::hash(&bytes));
                     image
                 }
                 Err(why) => {
@@ -152,6 +152,9 @@ impl Thread {
         self.health().decoded(now, image.dimensions(), thumbnail.mean(), thumbnail.contrast());
         if !attempt.gate.look(&thumbnail, now.mono, face) {
             return self.health().gated();
+        }
+        if self.stop.is_set() {
+            return;
         }
         let replaced = self.mailbox.put(Frame {
             camera: self.settings.id.clone(),

@@ -1,8 +1,8 @@
 //! What the two HTTP sources share: one agent per camera with time limits, the user and
 //! password of the URL as basic authentication, and errors in words without secrets.
 //!
-//! No proxy is taken from the environment: no connection is made that the configuration does
-//! not name. HTTPS is checked against the machine's certificates (`SSL_CERT_FILE`, else where
+//! No connection is made that the configuration does not name: no proxy is taken from the
+//! environment, and no redirection is followed. HTTPS is checked against the machine's certificates (`SSL_CERT_FILE`, else where
 //! distributions keep them), so a camera's own authority is trusted by installing it there;
 //! without any, against the built-in list of public authorities.
 
@@ -40,6 +40,16 @@ impl Http {
         whole: Option<Duration>,
         stop: &Stop,
     ) -> Result<Self, Trouble> {
+        Self::trusting(authorities, url, silence, whole, stop)
+    }
+
+    fn trusting(
+        authorities: impl FnOnce() -> RootCerts,
+        url: &Url,
+        silence: Duration,
+        whole: Option<Duration>,
+        stop: &Stop,
+    ) -> Result<Self, Trouble> {
         let shown = url.redacted();
         let text = url.secret();
         let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
@@ -59,7 +69,8 @@ impl Http {
         let mut config = Agent::config_builder()
             .user_agent(concat!("shopguide/", env!("CARGO_PKG_VERSION")))
             .proxy(None)
-            .max_redirects(3)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
             .max_response_header_size(32 << 10)
             .timeout_resolve(connect)
             .timeout_connect(connect)
@@ -93,7 +104,16 @@ impl Http {
         if let Some(authorization) = &self.authorization {
             request = request.header("authorization", authorization);
         }
-        request.call().map_err(|e| self.trouble(e))
+        let response = request.call().map_err(|e| self.trouble(e))?;
+        if !response.status().is_redirection() {
+            return Ok(response);
+        }
+        let place = response.headers().get("location").and_then(|v| v.to_str().ok()).unwrap_or("nowhere");
+        let place = self.redactor.clean(&Url::new(place).redacted());
+        Err(Trouble::lost(format!(
+            "{} redirects to {place}; put the final address into the configuration",
+            self.shown
+        )))
     }
 
     /// The camera's address without secrets.
@@ -120,6 +140,11 @@ impl Http {
             ureq::Error::HostNotFound => {
                 format!("{shown}: the host's name is not known; check it, or use its number")
             }
+            other if other.to_string().contains("certificate") => format!(
+                "{shown}: {}; install the camera's certificate authority on this machine (Debian: \
+                 update-ca-certificates)",
+                self.redactor.clean(&other.to_string())
+            ),
             other => format!("{shown}: {}", self.redactor.clean(&other.to_string())),
         };
         Trouble::lost(what)
@@ -199,6 +224,58 @@ mod tests {
                 Err(trouble) => trouble,
             };
             assert!(!trouble.what.contains("hush1"), "{trouble}");
+        }
+    }
+
+    /// A server for one HTTPS connection, with a certificate that `authority` made.
+    fn serve_tls(authority: &rcgen::Issuer<'_, rcgen::KeyPair>) -> u16 {
+        use std::io::{Read, Write};
+        let key = rcgen::KeyPair::generate().unwrap();
+        let leaf = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let leaf = leaf.signed_by(&key, authority).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![leaf.der().clone()], key.serialize_der().try_into().unwrap())
+            .unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            let (mut socket, _) = listener.accept().unwrap();
+            let mut connection = rustls::ServerConnection::new(Arc::new(config)).unwrap();
+            let mut stream = rustls::Stream::new(&mut connection, &mut socket);
+            let _ = stream.read(&mut [0; 1024]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        });
+        port
+    }
+
+    #[test]
+    fn https_is_believed_only_with_a_certificate_of_a_known_authority() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(vec![]).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let certificate = params.self_signed(&key).unwrap();
+        let issuer = rcgen::Issuer::new(params, key);
+        for known in [true, false] {
+            let url = Url::new(format!("https://u:hush1@localhost:{}/snap", serve_tls(&issuer)));
+            let roots = || match known {
+                true => RootCerts::new_with_certs(&[Certificate::from_der(certificate.der()).to_owned()]),
+                false => RootCerts::WebPki,
+            };
+            let http = Http::trusting(roots, &url, Duration::from_secs(30), None, &Stop::default()).unwrap();
+            match http.get() {
+                Ok(mut response) => {
+                    assert!(known);
+                    assert_eq!(response.body_mut().read_to_string().unwrap(), "ok");
+                }
+                Err(trouble) => {
+                    assert!(!known, "{trouble}");
+                    assert!(trouble.what.contains("certificate authority"), "{trouble}");
+                }
+            }
         }
     }
 

@@ -38,9 +38,10 @@ impl V4l2 {
                 break;
             }
         }
-        let mut camera = V4l2 { stream: None, format, name };
-        stream.start().map_err(|e| trouble(&camera.name, "does not start", &e))?;
-        camera.stream = Some(stream);
+        stream.set_timeout(SLICE);
+        let started = stream.start();
+        let camera = V4l2 { stream: Some(stream), format, name };
+        started.map_err(|e| trouble(&camera.name, "does not start", &e))?;
         Ok(camera)
     }
 }
