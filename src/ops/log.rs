@@ -108,6 +108,8 @@ fn is_stream(stream: &str, device: u64, inode: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
     fn levels_and_targets_are_filters() {
@@ -126,6 +128,47 @@ mod tests {
         for bad in ["", " ", "=", "a=b=c", "info,,debug", "loud", "[x"] {
             assert!(check_filter(bad).is_err(), "{bad:?} was accepted");
         }
+    }
+
+    /// Counts the events that get through the filter.
+    #[derive(Clone, Default)]
+    struct Count(Arc<AtomicUsize>);
+
+    impl<S: tracing::Subscriber> Layer<S> for Count {
+        fn on_event(&self, _event: &tracing::Event<'_>, _context: tracing_subscriber::layer::Context<'_, S>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many of a debug and an info line get through before and after a reload to `debug`.
+    fn lines_through(overridden: bool) -> (usize, usize) {
+        let (filter, handle) = reload::Layer::new(parse("info").unwrap());
+        let handle = LogHandle { filter: handle, overridden };
+        let count = Count::default();
+        let seen = || {
+            let before = count.0.load(Ordering::Relaxed);
+            tracing::debug!("a detail");
+            tracing::info!("a fact");
+            count.0.load(Ordering::Relaxed) - before
+        };
+        tracing::subscriber::with_default(
+            tracing_subscriber::registry().with(filter).with(count.clone()),
+            || {
+                let before = seen();
+                assert_eq!(handle.set("debug"), Ok(!overridden));
+                (before, seen())
+            },
+        )
+    }
+
+    #[test]
+    fn a_reload_changes_the_filter_of_the_running_program() {
+        assert_eq!(lines_through(false), (1, 2));
+    }
+
+    #[test]
+    fn a_filter_of_the_command_line_outlives_a_reload() {
+        assert_eq!(lines_through(true), (1, 1));
     }
 
     #[test]
