@@ -14,6 +14,7 @@ import argparse
 import copy
 import math
 import time
+from collections import deque
 from pathlib import Path
 
 import cv2
@@ -46,6 +47,7 @@ class Frames:
         self.scenes, self.shoppers = scenes, shoppers
         self.teacher = teacher
         self.rendered_share = rendered_share if scenes or shoppers else 0.0
+        self.recent = deque(maxlen=1200)
 
     def draw_picture(self, rng):
         if rng.random() < self.rendered_share:
@@ -66,13 +68,13 @@ class Frames:
         elif picture.identity:
             face = 0.5 * w  # a portrait: the middle half is the face
         if face is not None and rng.random() < 0.75:
-            largest = min(320, 1.1 * min(width, height))
+            largest = min(340, 1.25 * min(width, height))
             scale = math.exp(rng.uniform(math.log(13), math.log(largest))) / face
             scale = min(scale, 3.5 if picture.identity else 2.5)
         else:
             scale = math.exp(rng.uniform(math.log(0.4), math.log(1.6)))
         scale = max(scale, 8 / min(h, w))
-        angle = rng.normal(0, 0.12) if rng.random() < 0.4 else 0.0
+        angle = rng.normal(0, 0.2) if rng.random() < 0.5 else 0.0
         flip = rng.random() < 0.5
         a = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]) * scale
         if flip:
@@ -86,7 +88,7 @@ class Frames:
             if high[k] - low[k] >= side:
                 matrix[k, 2] += min(0, -low[k]) + max(0, side - high[k])
         border = None
-        if picture.complete or rng.random() < 0.7:
+        if picture.complete or rng.random() < 0.85:
             border = tuple(int(v) for v in rng.integers(0, 256, 3)) if rng.random() < 0.6 else (0, 0, 0)
         tile = warp(rgb, matrix, (width, height), border)
 
@@ -100,7 +102,16 @@ class Frames:
                 landmarks = landmarks[:, FLIPPED]
         return tile, boxes, landmarks
 
-    def draw(self, rng):
+    def draw(self, rng, again):
+        """A frame in some light with its targets; with `again`, a recent frame in another light."""
+        if again and len(self.recent) > 200:
+            frame, targets, weights = self.recent[int(rng.integers(len(self.recent)))]
+        else:
+            frame, targets, weights = drawn = self.compose(rng)
+            self.recent.append(drawn)
+        return photometric(frame, rng), targets, weights
+
+    def compose(self, rng):
         frame = np.empty((SIDE, SIDE, 3), np.uint8)
         style = rng.random()
         if style < 0.45:
@@ -125,7 +136,7 @@ class Frames:
                     known.append((np.concatenate([box[:2] + shift, box[2:]]), points + shift,
                                   visible, picture.complete))
         targets, weights = self.targets(frame, known, exact_tiles)
-        return photometric(frame, rng), targets, weights
+        return frame, targets, weights
 
     def targets(self, frame, known, exact_tiles):
         """Teacher's grids, mended where the truth is known; and a weight per cell for the score."""
@@ -255,6 +266,7 @@ def main():
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent.parent)
     parser.add_argument("--steps", type=int, default=9000)
     parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--fresh", type=int, default=8, help="new frames a step; the others are recent ones in another light")
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--every", type=int, default=500, help="steps between checkpoints")
@@ -310,7 +322,7 @@ def main():
         mark = time.time()
         rng = np.random.default_rng([arguments.seed, step])
         cv2.setRNGSeed(int(rng.integers(1 << 31)))
-        batch = [frames.draw(rng) for _ in range(arguments.batch)]
+        batch = [frames.draw(rng, i >= arguments.fresh) for i in range(arguments.batch)]
         images = torch.from_numpy(np.stack([b[0] for b in batch])).permute(0, 3, 1, 2).float()
         images = ((images - MEAN) * SCALE).contiguous(memory_format=torch.channels_last)
         targets = [torch.from_numpy(np.stack(level)) for level in zip(*[b[1] for b in batch])]

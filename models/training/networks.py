@@ -53,7 +53,8 @@ class Detector(nn.Module):
         self.stage8 = nn.Sequential(
             conv(3, c2, stride=2), conv(c2, c4, kernel=2, stride=2), conv(c4, c8, stride=2))
         self.stage16 = nn.Sequential(conv(c8, c16, stride=2), Residual(c16, depth=1))
-        self.stage32 = nn.Sequential(conv(c16, c32, stride=2), Residual(c32, depth=1))
+        self.stage32 = nn.Sequential(
+            conv(c16, c32, stride=2), Residual(c32, depth=1), Residual(c32, depth=1))
         self.down32 = nn.ConvTranspose2d(c32, c16, 2, 2)
         self.down16 = nn.ConvTranspose2d(c16, c8, 2, 2)
         self.mix16 = Residual(c16, depth=1)
