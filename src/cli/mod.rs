@@ -42,12 +42,9 @@ enum Command {
     Check(check::CheckArgs),
     /// Check a configuration file.
     CheckConfig(check_config::CheckConfig),
+    /// Measure the models on photographs of your own.
+    Evaluate(evaluate::Evaluate),
 }
-
-pub mod check;
-pub mod import;
-pub mod members;
-pub mod store;
 
 /// Runs the subcommand that the arguments name.
 pub fn main() -> ExitCode {
@@ -59,6 +56,7 @@ pub fn main() -> ExitCode {
         Command::Members(args) => members::run(args, settings::load),
         Command::Check(args) => check::run(args, settings::load),
         Command::CheckConfig(args) => Ok(args.run()),
+        Command::Evaluate(args) => evaluate::run(&args).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {
         if let Some(mistakes) = error.downcast_ref::<Mistakes>() {

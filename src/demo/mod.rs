@@ -18,6 +18,7 @@ pub mod likeness;
 pub mod look;
 pub mod prepare;
 pub mod raster;
+pub mod report;
 pub mod shopper;
 mod skin;
 mod wear;
@@ -32,6 +33,7 @@ pub mod script;
 // the store
 mod catalogue;
 mod habit;
+pub mod shelf_display;
 mod shelves;
 pub mod world;
 
