@@ -1,4 +1,4 @@
-//! The demo store's products, drawn from its [`shelves`](super::shelves).
+//! The demo store's products, drawn from its `shelves`.
 
 use super::draw::{Draw, Realm};
 use super::shelves::{SHELVES, Shelf};

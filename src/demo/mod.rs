@@ -1,10 +1,10 @@
 //! A believable shop of our own making: products, members with habits, and rendered shoppers who
 //! walk into the frames of two cameras. Everything from a fixed seed; nobody here exists.
 //!
-//! A [`look`] is what makes a shopper this one. [`head`] and [`hair`] give it shape, [`skin`] and
-//! [`wear`] paint and clothes, [`raster`] and [`light`] a picture; [`shopper`] joins them. A
+//! A [`look`] is what makes a shopper this one. `head` and `hair` give it shape, `skin` and
+//! `wear` paint and clothes, [`raster`] and [`light`] a picture; [`shopper`] joins them. A
 //! [`cast`] of such shoppers plays the [`script`] before two cameras, each a [`scene`].
-//! [`catalogue`] and [`habit`] make what they buy; [`world`] is all of it. [`export`] writes
+//! `catalogue` and `habit` make what they buy; [`world`] is all of it. [`export`] writes
 //! pictures of other shoppers, never of the cast, for training.
 
 pub mod draw;

@@ -208,9 +208,9 @@ mod tests {
     fn everyone_is_seen_facing_for_two_seconds_and_landmarks_lie_in_their_box() {
         let scenes = [scene(0), scene(1)];
         let mut seen: BTreeMap<CastId, u32> = BTreeMap::new();
-        for i in 0..(Scene::bounded().as_millis() / 250) as u32 {
+        for i in 0..(Scene::bounded().as_millis() / 500) as u32 {
             for s in &scenes {
-                for face in s.frame(Duration::from_millis(250) * i).1 {
+                for face in s.frame(Duration::from_millis(500) * i).1 {
                     let b = face.bbox;
                     for p in face.landmarks {
                         assert!(p[0] >= b.x && p[0] <= b.x + b.w && p[1] >= b.y && p[1] <= b.y + b.h);
@@ -220,7 +220,7 @@ mod tests {
             }
         }
         for f in scenes[0].facing(0) {
-            assert!(seen.get(&f.who).copied().unwrap_or(0) >= 8, "{f:?} seen {:?}", seen.get(&f.who));
+            assert!(seen.get(&f.who).copied().unwrap_or(0) > 4, "{f:?} seen {:?}", seen.get(&f.who));
         }
     }
 }
