@@ -118,13 +118,21 @@ pub fn run(
     let total = Rows::open(&args.file, delimiter)?.count_rest()?;
     eprintln!("{}: {} rows; {}", args.file.display(), HumanCount(total), columns.describe(rows.header()));
 
+    if let Some(list) = &args.errors
+        && list.canonicalize().is_ok_and(|l| args.file.canonicalize().is_ok_and(|f| f == l))
+    {
+        return Err(anyhow!("--errors {} is the file that is imported: choose another name", list.display()));
+    }
     let store = place.open()?;
     let mut findings = Findings::new(args.errors.as_deref())?;
     let bar = bar(total);
     let begun = Clock::system();
     let text = {
         let mut progress = |n| bar.set_position(n);
-        import(&args, &store, &mut rows, &columns, &formats, consent.as_ref(), &mut findings, &mut progress)?
+        import(&args, &store, &mut rows, &columns, &formats, consent.as_ref(), &mut findings, &mut progress)
+            .context(
+            "the import stopped; what was imported before that stays, and importing again goes on from there",
+        )?
     };
     bar.finish_and_clear();
     print!("{text}{}", told(&findings, args.errors.as_deref()));
