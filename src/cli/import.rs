@@ -118,13 +118,21 @@ pub fn run(
     let total = Rows::open(&args.file, delimiter)?.count_rest()?;
     eprintln!("{}: {} rows; {}", args.file.display(), HumanCount(total), columns.describe(rows.header()));
 
+    if let Some(list) = &args.errors
+        && list.canonicalize().is_ok_and(|l| args.file.canonicalize().is_ok_and(|f| f == l))
+    {
+        return Err(anyhow!("--errors {} is the file that is imported: choose another name", list.display()));
+    }
     let store = place.open()?;
     let mut findings = Findings::new(args.errors.as_deref())?;
     let bar = bar(total);
     let begun = Clock::system();
     let text = {
         let mut progress = |n| bar.set_position(n);
-        import(&args, &store, &mut rows, &columns, &formats, consent.as_ref(), &mut findings, &mut progress)?
+        import(&args, &store, &mut rows, &columns, &formats, consent.as_ref(), &mut findings, &mut progress)
+            .context(
+            "the import stopped; what was imported before that stays, and importing again goes on from there",
+        )?
     };
     bar.finish_and_clear();
     print!("{text}{}", told(&findings, args.errors.as_deref()));
@@ -243,4 +251,64 @@ fn told(findings: &Findings, list: Option<&Path>) -> String {
         text += &format!("all of them: {}\n", file.display());
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        import: ImportArgs,
+    }
+
+    fn run_line(folder: &Path, text: &[u8], more: &[&str]) -> anyhow::Result<ExitCode> {
+        let file = folder.join("file.csv");
+        std::fs::write(&file, text)?;
+        let db = folder.join("db");
+        let (file, db) = (file.to_string_lossy(), db.to_string_lossy());
+        let line = ["import", "receipts", &file, "--db", &db].into_iter().chain(more.iter().copied());
+        run(Line::try_parse_from(line)?.import, |_| Err(anyhow!("no configuration is read")))
+    }
+
+    const GOOD: &str = "receipt,at,sku,quantity,price\n1,2026-01-02 10:00,tea,1,3.49\n";
+
+    #[test]
+    fn the_exit_code_tells_whether_rows_had_mistakes() {
+        let folder = tempfile::tempdir().unwrap();
+        let code = |text: &str| format!("{:?}", run_line(folder.path(), text.as_bytes(), &[]).unwrap());
+        assert_eq!(code(GOOD), format!("{:?}", ExitCode::SUCCESS));
+        assert_eq!(code(&format!("{GOOD}2,never,tea,1,3.49\n")), format!("{:?}", ExitCode::from(BAD_ROWS)));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_imported_changes_nothing() {
+        let endless = [GOOD.as_bytes(), b"2,\"", &[b'x'; 100_000]].concat();
+        let cases: [(&[u8], &[&str], &str); 7] = [
+            (&endless, &[], "line 3"),
+            (b"", &[], "empty"),
+            (b"a,b\n1,2\n", &[], "--map COLUMN=receipt"),
+            (GOOD.as_bytes(), &["--map", "sku"], "COLUMN=FIELD"),
+            (GOOD.as_bytes(), &["--time-zone", "Mars/Olympus"], "Mars/Olympus"),
+            (GOOD.as_bytes(), &["--delimiter", "é"], "--delimiter"),
+            (GOOD.as_bytes(), &["--members-consented", " "], "reference"),
+        ];
+        for (text, more, word) in cases {
+            let folder = tempfile::tempdir().unwrap();
+            let message = format!("{:#}", run_line(folder.path(), text, more).unwrap_err());
+            assert!(message.contains(word), "{word} not in: {message}");
+            assert!(!folder.path().join("db").exists(), "{word}");
+        }
+    }
+
+    #[test]
+    fn the_list_of_errors_never_overwrites_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file.csv");
+        let more = ["--errors", &file.to_string_lossy()];
+        assert!(run_line(folder.path(), GOOD.as_bytes(), &more).is_err());
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), GOOD);
+    }
 }

@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::ops::settings::Settings;
 use crate::storage::{Member, Store};
 use anyhow::{Context, bail};
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, Error, ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -58,7 +58,11 @@ pub fn run(
     };
     let store = store.place(load)?.open_existing()?;
     match args.command {
-        Command::List { .. } => list(&store)?,
+        Command::List { .. } => match list(&store) {
+            // `members list | head`: who has read enough closes the pipe.
+            Err(e) if e.downcast_ref().is_some_and(|e: &Error| e.kind() == ErrorKind::BrokenPipe) => {}
+            done => done?,
+        },
         Command::Show { member, .. } => {
             let member = find(&store, &member)?;
             let details = store.details(member.id, &operator(), now)?;

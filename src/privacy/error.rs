@@ -55,21 +55,21 @@ pub enum PrivacyError {
     )]
     Unreadable(MemberId),
     /// A file could not be used.
-    #[error("cannot {doing} {}: {source}", file.display())]
+    #[error("cannot {doing} {}: {cause}", file.display())]
     Io {
         /// What was tried.
         doing: &'static str,
         /// On which file.
         file: PathBuf,
         /// Why not.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// The database of keys failed.
-    #[error("the key database {} failed: {source}", file.display())]
+    #[error("the key database {} failed: {cause}", file.display())]
     Keys {
         /// The database.
         file: PathBuf,
         /// Why.
-        source: rusqlite::Error,
+        cause: rusqlite::Error,
     },
 }

@@ -45,12 +45,12 @@ impl MasterKey {
         }
         match create(folder, &file) {
             Ok(()) => Self::read(file),
-            Err(source) => Err(PrivacyError::Io { doing: "create the master key", file, source }),
+            Err(cause) => Err(PrivacyError::Io { doing: "create the master key", file, cause }),
         }
     }
 
     fn read(file: PathBuf) -> Result<Self, PrivacyError> {
-        let io = |source| PrivacyError::Io { doing: "read the master key", file: file.clone(), source };
+        let io = |cause| PrivacyError::Io { doing: "read the master key", file: file.clone(), cause };
         let open = File::open(&file).map_err(io)?;
         let mode = open.metadata().map_err(io)?.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {

@@ -50,8 +50,8 @@ impl Vault {
     pub fn open(folder: &Path, credentials: Option<&Path>) -> Result<Self, PrivacyError> {
         let file = folder.join(FILE);
         let master = MasterKey::find(folder, credentials, &file)?;
-        std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&file).map_err(|source| {
-            PrivacyError::Io { doing: "open the key database", file: file.clone(), source }
+        std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&file).map_err(|cause| {
+            PrivacyError::Io { doing: "open the key database", file: file.clone(), cause }
         })?;
         let connect = || -> rusqlite::Result<Connection> {
             let keys = Connection::open(&file)?;
@@ -61,7 +61,7 @@ impl Vault {
             )?;
             Ok(keys)
         };
-        let failed = |source| PrivacyError::Keys { file: file.clone(), source };
+        let failed = |cause| PrivacyError::Keys { file: file.clone(), cause };
         let mut keys = connect().map_err(failed)?;
         let begin = keys.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         begin.execute_batch(SCHEMA).map_err(failed)?;
@@ -224,7 +224,7 @@ impl Vault {
     }
 
     fn ask<T>(&self, f: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, PrivacyError> {
-        f(&self.lock()).map_err(|source| PrivacyError::Keys { file: self.file.clone(), source })
+        f(&self.lock()).map_err(|cause| PrivacyError::Keys { file: self.file.clone(), cause })
     }
 
     fn change<T>(&self, f: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, PrivacyError> {
@@ -235,7 +235,7 @@ impl Vault {
             begin.commit()?;
             Ok(value)
         };
-        run().map_err(|source| PrivacyError::Keys { file: self.file.clone(), source })
+        run().map_err(|cause| PrivacyError::Keys { file: self.file.clone(), cause })
     }
 }
 

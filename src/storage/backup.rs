@@ -10,7 +10,7 @@ impl Store {
     /// Writes a backup to `to`, which must not exist. It is complete and verified when it has that
     /// name; until then it is called `<to>.part`.
     pub fn backup_to(&self, to: &Path) -> Result<(), StorageError> {
-        let io = |doing| move |source| StorageError::Io { doing, file: to.to_owned(), source };
+        let io = |doing| move |cause| StorageError::Io { doing, file: to.to_owned(), cause };
         if to.exists() {
             return Err(StorageError::Invalid(format!("{} exists: choose another name", to.display())));
         }

@@ -28,12 +28,12 @@ pub(super) const SCHEMA: i64 = MIGRATIONS.len() as i64;
 pub(super) fn open_writer(folder: &Path) -> Result<Connection, StorageError> {
     refuse_old_sqlite(rusqlite::version_number())?;
     let file = folder.join(FILE);
-    let io = |doing| move |source| StorageError::Io { doing, file: folder.join(FILE), source };
+    let io = |doing| move |cause| StorageError::Io { doing, file: folder.join(FILE), cause };
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(folder)
-        .map_err(|source| StorageError::Io { doing: "make the folder", file: folder.to_owned(), source })?;
+        .map_err(|cause| StorageError::Io { doing: "make the folder", file: folder.to_owned(), cause })?;
     std::fs::OpenOptions::new()
         .create(true)
         .append(true)
@@ -120,7 +120,7 @@ fn refuse_foreign(writer: &Connection, file: &Path) -> Result<(), StorageError> 
 /// comes to the missing pages.
 fn refuse_truncated(file: &Path) -> Result<(), StorageError> {
     use std::io::Read;
-    let io = |source| StorageError::Io { doing: "read the database", file: file.to_owned(), source };
+    let io = |cause| StorageError::Io { doing: "read the database", file: file.to_owned(), cause };
     let damaged = |what: String| Err(StorageError::Damaged { file: file.to_owned(), what });
     let mut open = std::fs::File::open(file).map_err(io)?;
     let length = open.metadata().map_err(io)?.len();

@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     /// A file or folder could not be used.
-    #[error("cannot {doing} {}: {source}", file.display())]
+    #[error("cannot {doing} {}: {cause}", file.display())]
     Io {
         /// What was tried.
         doing: &'static str,
         /// On what.
         file: PathBuf,
         /// Why not.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// The database is damaged.
     #[error(
@@ -123,11 +123,30 @@ pub enum StorageError {
         reason: String,
     },
     /// Keys or seals.
-    #[error(transparent)]
-    Privacy(#[from] PrivacyError),
+    #[error("{0}")]
+    Privacy(PrivacyError),
     /// Anything else that SQLite says.
     #[error("database: {0}")]
-    Sql(#[from] rusqlite::Error),
+    Sql(rusqlite::Error),
+}
+
+// The messages say their causes themselves, so none is given as `source` and printed twice.
+impl From<rusqlite::Error> for StorageError {
+    fn from(error: rusqlite::Error) -> Self {
+        StorageError::Sql(error)
+    }
+}
+
+impl From<PrivacyError> for StorageError {
+    fn from(error: PrivacyError) -> Self {
+        match error {
+            PrivacyError::Keys { file, cause } => match StorageError::Sql(cause).in_file(&file) {
+                StorageError::Sql(cause) => StorageError::Privacy(PrivacyError::Keys { file, cause }),
+                known => known,
+            },
+            other => StorageError::Privacy(other),
+        }
+    }
 }
 
 impl StorageError {
@@ -147,7 +166,7 @@ impl StorageError {
             Some(SystemIoFailure) => StorageError::Io {
                 doing: "use the database",
                 file,
-                source: std::io::Error::other(error.to_string()),
+                cause: std::io::Error::other(error.to_string()),
             },
             _ => self,
         }

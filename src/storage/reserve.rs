@@ -2,7 +2,6 @@
 //! a member can be erased even then. Nothing else may use it.
 
 use super::StorageError;
-use crate::privacy::PrivacyError;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -60,7 +59,7 @@ fn is_full(error: &StorageError) -> bool {
     };
     match error {
         StorageError::Full { .. } | StorageError::Io { .. } => true,
-        StorageError::Sql(e) | StorageError::Privacy(PrivacyError::Keys { source: e, .. }) => code(e),
+        StorageError::Sql(e) => code(e),
         _ => false,
     }
 }

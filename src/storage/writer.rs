@@ -44,11 +44,7 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("storage-writer".into())
             .spawn(move || run(db, &incoming, &place))
-            .map_err(|source| StorageError::Io {
-                doing: "start the writer of",
-                file: file.clone(),
-                source,
-            })?;
+            .map_err(|cause| StorageError::Io { doing: "start the writer of", file: file.clone(), cause })?;
         Ok(Self { queue, thread: Some(thread), file })
     }
 
@@ -142,7 +138,7 @@ fn batch(db: &Connection, changes: Vec<Change>, replies: &mut Vec<Reply>) -> rus
 
 /// The same error for every change of a batch.
 fn again(error: &StorageError) -> StorageError {
-    let from = |source: &std::io::Error| std::io::Error::new(source.kind(), source.to_string());
+    let from = |cause: &std::io::Error| std::io::Error::new(cause.kind(), cause.to_string());
     match error {
         StorageError::Full { file } => StorageError::Full { file: file.clone() },
         StorageError::Damaged { file, what } => {
@@ -151,8 +147,8 @@ fn again(error: &StorageError) -> StorageError {
         StorageError::Locked { file, seconds } => {
             StorageError::Locked { file: file.clone(), seconds: *seconds }
         }
-        StorageError::Io { doing, file, source } => {
-            StorageError::Io { doing, file: file.clone(), source: from(source) }
+        StorageError::Io { doing, file, cause } => {
+            StorageError::Io { doing, file: file.clone(), cause: from(cause) }
         }
         StorageError::Sql(rusqlite::Error::SqliteFailure(code, message)) => {
             StorageError::Sql(rusqlite::Error::SqliteFailure(*code, message.clone()))

@@ -118,7 +118,7 @@ impl Findings {
     /// Nothing yet; every row is also written to `list`, if given.
     pub fn new(list: Option<&Path>) -> Result<Self, ImportError> {
         let Some(file) = list else { return Ok(Self::default()) };
-        let failed = |source| ImportError::Errors { file: file.to_owned(), source };
+        let failed = |cause| ImportError::Errors { file: file.to_owned(), cause };
         let mut writer = csv::Writer::from_writer(File::create(file).map_err(failed)?);
         writer.write_record(["line", "reason", "detail"]).map_err(|e| failed(e.into()))?;
         Ok(Self { groups: BTreeMap::new(), list: Some((file.to_owned(), writer)) })
@@ -129,7 +129,7 @@ impl Findings {
         if let Some((file, writer)) = &mut self.list {
             writer
                 .write_record([line.to_string().as_str(), reason.text(), &detail])
-                .map_err(|e| ImportError::Errors { file: file.clone(), source: e.into() })?;
+                .map_err(|e| ImportError::Errors { file: file.clone(), cause: e.into() })?;
         }
         let group = self.groups.entry(reason).or_default();
         group.count += 1;
@@ -144,7 +144,7 @@ impl Findings {
         match &mut self.list {
             None => Ok(()),
             Some((file, writer)) => {
-                writer.flush().map_err(|source| ImportError::Errors { file: file.clone(), source })
+                writer.flush().map_err(|cause| ImportError::Errors { file: file.clone(), cause })
             }
         }
     }

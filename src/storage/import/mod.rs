@@ -23,12 +23,12 @@ pub use fields::Formats;
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// The file cannot be read.
-    #[error("cannot read {}: {source}", file.display())]
+    #[error("cannot read {}: {cause}", file.display())]
     Io {
         /// The file.
         file: PathBuf,
         /// Why.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// A row without an end in sight.
     #[error(
@@ -60,14 +60,14 @@ pub enum ImportError {
         what: String,
     },
     /// The list of errors cannot be written.
-    #[error("cannot write the list of errors {}: {source}", file.display())]
+    #[error("cannot write the list of errors {}: {cause}", file.display())]
     Errors {
         /// The list.
         file: PathBuf,
         /// Why.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// The database.
-    #[error("{0}")]
+    #[error(transparent)]
     Storage(#[from] StorageError),
 }

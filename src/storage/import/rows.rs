@@ -44,7 +44,7 @@ impl Rows<File> {
     /// Opens a file and reads its header. Without a `delimiter` takes the one of `,` `;` tab `|` that the
     /// first line has most of.
     pub fn open(file: &Path, delimiter: Option<u8>) -> Result<Self, ImportError> {
-        let io = |source| ImportError::Io { file: file.to_owned(), source };
+        let io = |cause| ImportError::Io { file: file.to_owned(), cause };
         let delimiter = match delimiter {
             Some(delimiter) => delimiter,
             None => {
@@ -116,11 +116,10 @@ impl<R: Read> Rows<R> {
                 csv::ErrorKind::Io(e) if e.kind() == io::ErrorKind::FileTooLarge => {
                     ImportError::RowTooLong { file: self.file.clone(), line, most: MOST_ROW }
                 }
-                csv::ErrorKind::Io(source) => ImportError::Io { file: self.file.clone(), source },
-                other => ImportError::Io {
-                    file: self.file.clone(),
-                    source: io::Error::other(format!("{other:?}")),
-                },
+                csv::ErrorKind::Io(cause) => ImportError::Io { file: self.file.clone(), cause },
+                other => {
+                    ImportError::Io { file: self.file.clone(), cause: io::Error::other(format!("{other:?}")) }
+                }
             }),
         }
     }
