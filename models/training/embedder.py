@@ -306,7 +306,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True, help="labelled views and checkpoints")
-    parser.add_argument("--rendered", type=Path, help="folder written by `shopguide demo --export-faces`")
+    parser.add_argument("--rendered", type=Path, nargs="+", help="folders written by `shopguide demo --export-faces`")
     parser.add_argument("--rendered-share", type=float, default=0.25)
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent.parent)
     parser.add_argument("--steps", type=int, default=4000)

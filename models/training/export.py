@@ -8,6 +8,7 @@ refuses a model whose hash, shape or golden output differ from its card.
 import copy
 import hashlib
 import os
+import re
 import warnings
 from pathlib import Path
 
@@ -49,13 +50,17 @@ def golden_input(shape):
     return values.astype(np.float32).reshape(shape)
 
 
+def toml_key(key):
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else toml_value(key)
+
+
 def toml_value(value):
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{k} = {toml_value(v)}" for k, v in value.items()) + " }"
+        return "{ " + ", ".join(f"{toml_key(k)} = {toml_value(v)}" for k, v in value.items()) + " }"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(toml_value(v) for v in value) + "]"
     if isinstance(value, float):
@@ -72,11 +77,11 @@ def toml_text(card):
         lines += ["", f"[{section}]"]
         for key, value in values.items():
             if isinstance(value, list) and value and isinstance(value[0], dict):
-                lines.append(f"{key} = [")
+                lines.append(f"{toml_key(key)} = [")
                 lines += [f"    {toml_value(item)}," for item in value]
                 lines.append("]")
             else:
-                lines.append(f"{key} = {toml_value(value)}")
+                lines.append(f"{toml_key(key)} = {toml_value(value)}")
     return "\n".join(lines) + "\n"
 
 

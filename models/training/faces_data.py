@@ -65,20 +65,21 @@ def read_identities(path, part):
     return pictures
 
 
-def read_rendered(folder, part, scenes):
+def read_rendered(folders, part, scenes):
     """Rendered shoppers with exact boxes and landmarks: whole scenes, or single faces."""
-    folder = Path(folder)
     pictures = []
-    for name, faces in sorted(json.loads((folder / "gt.json").read_text()).items()):
-        is_scene = name.startswith("scenes/")
-        if is_scene != scenes:
-            continue
-        identity = "" if is_scene else name.split("/")[0]
-        if not is_scene and part != "all" and held_out(identity) != (part == "held-out"):
-            continue
-        if is_scene and part != "all" and held_out(name) != (part == "held-out"):
-            continue
-        boxes = np.array([f["bbox"] for f in faces], np.float32).reshape(-1, 4)
-        landmarks = np.array([f["landmarks"] for f in faces], np.float32).reshape(-1, 5, 2)
-        pictures.append(Picture(name, (folder / name).read_bytes(), boxes, landmarks, True, identity))
+    for folder in map(Path, folders):
+        for name, faces in sorted(json.loads((folder / "gt.json").read_text()).items()):
+            is_scene = name.startswith("scenes/")
+            if is_scene != scenes:
+                continue
+            # A scene shows several people, so it is held out as a whole by its name; the
+            # detector learns no identities.
+            identity = "" if is_scene else name.split("/")[0]
+            if part != "all" and held_out(identity or name) != (part == "held-out"):
+                continue
+            boxes = np.array([f["bbox"] for f in faces], np.float32).reshape(-1, 4)
+            landmarks = np.array([f["landmarks"] for f in faces], np.float32).reshape(-1, 5, 2)
+            encoded = (folder / name).read_bytes()
+            pictures.append(Picture(name, encoded, boxes, landmarks, True, identity))
     return pictures
