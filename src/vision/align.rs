@@ -68,46 +68,50 @@ impl Similarity {
 /// What lies outside the picture repeats its edge.
 pub fn crop(image: &RgbImage, landmarks: &[Point; 5]) -> Option<RgbImage> {
     let transform = Similarity::between(landmarks, &TEMPLATE)?;
-    (image.width() > 0 && image.height() > 0).then(|| warp(image, &transform.inverse()))
+    (image.width() > 1 && image.height() > 1).then(|| warp(image, &transform.inverse()))
 }
 
 /// Samples `image` at `back` of each pixel of a 112x112 crop, bilinear; when the crop shrinks the
 /// picture, each pixel is the mean of several samples, as if shrunk by area.
 fn warp(image: &RgbImage, back: &Similarity) -> RgbImage {
-    let (w, h) = (image.width() as usize, image.height() as usize);
-    let pixels = image.as_raw();
-    let (right, bottom) = ((w - 1) as f32, (h - 1) as f32);
     let samples = (back.scale() / 1.25).round().clamp(1.0, 6.0) as usize;
     let (step, share) = (1.0 / samples as f32, 1.0 / (samples * samples) as f32);
     let first = (step - 1.0) / 2.0;
-    let mut out = Vec::with_capacity((SIDE * SIDE * 3) as usize);
-    for v in 0..SIDE {
-        for u in 0..SIDE {
+    let mut out = vec![0u8; (SIDE * SIDE * 3) as usize];
+    for (v, row) in out.chunks_exact_mut(SIDE as usize * 3).enumerate() {
+        for (u, pixel) in row.chunks_exact_mut(3).enumerate() {
             let mut sum = [0.0f32; 3];
             for j in 0..samples {
                 for i in 0..samples {
-                    let at = [u as f32 + first + i as f32 * step, v as f32 + first + j as f32 * step];
-                    let [x, y] = back.apply(at);
-                    let (x, y) = (x.clamp(0.0, right), y.clamp(0.0, bottom));
-                    let (x0, y0) = (x as usize, y as usize);
-                    let (fx, fy) = (x - x0 as f32, y - y0 as f32);
-                    let (x1, y1) = ((x0 + 1).min(w - 1), (y0 + 1).min(h - 1));
-                    let corner = |cx: usize, cy: usize| {
-                        let at = (cy * w + cx) * 3;
-                        &pixels[at..at + 3]
-                    };
-                    let (p, q, r, s) = (corner(x0, y0), corner(x1, y0), corner(x0, y1), corner(x1, y1));
-                    for c in 0..3 {
-                        let top = p[c] as f32 + (q[c] as f32 - p[c] as f32) * fx;
-                        let low = r[c] as f32 + (s[c] as f32 - r[c] as f32) * fx;
-                        sum[c] += top + (low - top) * fy;
-                    }
+                    let x = u as f32 + first + i as f32 * step;
+                    let y = v as f32 + first + j as f32 * step;
+                    add_sample(image, back.apply([x, y]), &mut sum);
                 }
             }
-            out.extend(sum.map(|s| (s * share + 0.5) as u8));
+            for (value, sum) in pixel.iter_mut().zip(sum) {
+                *value = (sum * share + 0.5) as u8;
+            }
         }
     }
     RgbImage::from_raw(SIDE, SIDE, out).unwrap_or_else(|| RgbImage::new(SIDE, SIDE))
+}
+
+/// Adds the bilinear sample at a point; `image` is at least 2x2.
+#[inline]
+fn add_sample(image: &RgbImage, [x, y]: Point, sum: &mut [f32; 3]) {
+    let (w, h) = (image.width() as usize, image.height() as usize);
+    let (x, y) = (x.clamp(0.0, (w - 1) as f32), y.clamp(0.0, (h - 1) as f32));
+    // The last column and row are reached with a fraction of 1 from the ones before.
+    let (x0, y0) = ((x as usize).min(w - 2), (y as usize).min(h - 2));
+    let (fx, fy) = (x - x0 as f32, y - y0 as f32);
+    let at = (y0 * w + x0) * 3;
+    let pixels = image.as_raw();
+    let (upper, lower) = (&pixels[at..at + 6], &pixels[at + 3 * w..at + 3 * w + 6]);
+    for c in 0..3 {
+        let top = upper[c] as f32 + (upper[c + 3] as f32 - upper[c] as f32) * fx;
+        let low = lower[c] as f32 + (lower[c + 3] as f32 - lower[c] as f32) * fx;
+        sum[c] += top + (low - top) * fy;
+    }
 }
 
 #[cfg(test)]
