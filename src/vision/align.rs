@@ -68,46 +68,61 @@ impl Similarity {
 /// What lies outside the picture repeats its edge.
 pub fn crop(image: &RgbImage, landmarks: &[Point; 5]) -> Option<RgbImage> {
     let transform = Similarity::between(landmarks, &TEMPLATE)?;
-    (image.width() > 0 && image.height() > 0).then(|| warp(image, &transform.inverse()))
+    (image.width() > 1 && image.height() > 1).then(|| warp(image, &transform.inverse()))
 }
 
-/// Samples `image` at `back` of each pixel of a 112x112 crop, bilinear; when the crop shrinks the
-/// picture, each pixel is the mean of several samples, as if shrunk by area.
+/// Bits of a place behind the point: 1/65536 of a pixel.
+const FRACTION: u32 = 16;
+
+/// Samples `image` at `back` of each pixel of a 112x112 crop, bilinear, in whole numbers; when the
+/// crop shrinks the picture, each pixel is the mean of several samples, as if shrunk by area.
 fn warp(image: &RgbImage, back: &Similarity) -> RgbImage {
-    let (w, h) = (image.width() as usize, image.height() as usize);
-    let pixels = image.as_raw();
-    let (right, bottom) = ((w - 1) as f32, (h - 1) as f32);
-    let samples = (back.scale() / 1.25).round().clamp(1.0, 6.0) as usize;
-    let (step, share) = (1.0 / samples as f32, 1.0 / (samples * samples) as f32);
-    let first = (step - 1.0) / 2.0;
-    let mut out = Vec::with_capacity((SIDE * SIDE * 3) as usize);
-    for v in 0..SIDE {
-        for u in 0..SIDE {
-            let mut sum = [0.0f32; 3];
-            for j in 0..samples {
-                for i in 0..samples {
-                    let at = [u as f32 + first + i as f32 * step, v as f32 + first + j as f32 * step];
-                    let [x, y] = back.apply(at);
-                    let (x, y) = (x.clamp(0.0, right), y.clamp(0.0, bottom));
-                    let (x0, y0) = (x as usize, y as usize);
-                    let (fx, fy) = (x - x0 as f32, y - y0 as f32);
-                    let (x1, y1) = ((x0 + 1).min(w - 1), (y0 + 1).min(h - 1));
-                    let corner = |cx: usize, cy: usize| {
-                        let at = (cy * w + cx) * 3;
-                        &pixels[at..at + 3]
-                    };
-                    let (p, q, r, s) = (corner(x0, y0), corner(x1, y0), corner(x0, y1), corner(x1, y1));
-                    for c in 0..3 {
-                        let top = p[c] as f32 + (q[c] as f32 - p[c] as f32) * fx;
-                        let low = r[c] as f32 + (s[c] as f32 - r[c] as f32) * fx;
-                        sum[c] += top + (low - top) * fy;
-                    }
-                }
+    let samples = back.scale().round().clamp(1.0, 6.0) as usize;
+    let fixed = |v: f32| (v as f64 * (1u32 << FRACTION) as f64).round() as i64;
+    let step = 1.0 / samples as f32;
+    let offset = |k: usize| (step - 1.0) / 2.0 + k as f32 * step;
+    let (along_x, along_y) = (fixed(back.a), fixed(back.b));
+    let count = (samples * samples) as u32;
+    let mut sums = [[0u32; 3]; SIDE as usize];
+    let mut out = vec![0u8; (SIDE * SIDE * 3) as usize];
+    for (v, row) in out.chunks_exact_mut(SIDE as usize * 3).enumerate() {
+        sums.fill([count / 2; 3]);
+        for (j, i) in (0..samples).flat_map(|j| (0..samples).map(move |i| (j, i))) {
+            let [x, y] = back.apply([offset(i), v as f32 + offset(j)]);
+            let (mut x, mut y) = (fixed(x), fixed(y));
+            for sum in &mut sums {
+                add_sample(image, x, y, sum);
+                x += along_x;
+                y += along_y;
             }
-            out.extend(sum.map(|s| (s * share + 0.5) as u8));
+        }
+        for (pixel, sum) in row.chunks_exact_mut(3).zip(&sums) {
+            for (value, sum) in pixel.iter_mut().zip(sum) {
+                *value = (sum / count) as u8;
+            }
         }
     }
     RgbImage::from_raw(SIDE, SIDE, out).unwrap_or_else(|| RgbImage::new(SIDE, SIDE))
+}
+
+/// Adds the bilinear sample at a place in 1/65536 of a pixel; `image` is at least 2x2.
+#[inline]
+fn add_sample(image: &RgbImage, x: i64, y: i64, sum: &mut [u32; 3]) {
+    let (w, h) = (image.width() as i64, image.height() as i64);
+    let (x, y) = (x.clamp(0, (w - 1) << FRACTION), y.clamp(0, (h - 1) << FRACTION));
+    // The last column and row are reached with a share of 1 from the ones before.
+    let (x0, y0) = ((x >> FRACTION).min(w - 2), (y >> FRACTION).min(h - 2));
+    let share = |from: i64, whole: i64| ((from - (whole << FRACTION) + 128) >> 8) as u32;
+    let (fx, fy) = (share(x, x0), share(y, y0));
+    let at = (y0 * w + x0) as usize * 3;
+    let pixels = image.as_raw();
+    let upper = &pixels[at..at + 6];
+    let lower = &pixels[at + 3 * w as usize..at + 3 * w as usize + 6];
+    for c in 0..3 {
+        let top = upper[c] as u32 * (256 - fx) + upper[c + 3] as u32 * fx;
+        let low = lower[c] as u32 * (256 - fx) + lower[c + 3] as u32 * fx;
+        sum[c] += (top * (256 - fy) + low * fy + (1 << 15)) >> 16;
+    }
 }
 
 #[cfg(test)]
@@ -120,6 +135,18 @@ mod tests {
     fn a_face_on_the_template_is_cropped_unchanged() {
         let image = RgbImage::from_fn(112, 112, |x, y| Rgb([x as u8 * 2, y as u8 * 2, (x ^ y) as u8]));
         assert_eq!(crop(&image, &TEMPLATE).unwrap(), image);
+    }
+
+    #[test]
+    fn beyond_the_edge_the_picture_repeats_and_shrinking_averages() {
+        let split = RgbImage::from_fn(300, 300, |x, _| Rgb(if x < 150 { [10; 3] } else { [200; 3] }));
+        let outside = TEMPLATE.map(|[x, y]| [x + 250.0, y - 90.0]);
+        let taken = crop(&split, &outside).unwrap();
+        assert!(taken.pixels().all(|p| *p == Rgb([200; 3])));
+        let stripes = RgbImage::from_fn(600, 600, |x, _| Rgb([if x % 2 == 0 { 0 } else { 255 }; 3]));
+        let shrunk = crop(&stripes, &TEMPLATE.map(|[x, y]| [5.0 * x, 5.0 * y])).unwrap();
+        let inside = shrunk.enumerate_pixels().filter(|(x, _, _)| *x > 0);
+        assert!(inside.map(|p| p.2[0]).all(|v| (96..=160).contains(&v)), "stripes must turn grey");
     }
 
     #[test]

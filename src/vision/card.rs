@@ -13,6 +13,10 @@ const SIDE_LIMIT: usize = 4096;
 /// Most numbers an embedding may have.
 const DIMENSION_LIMIT: usize = 2048;
 
+/// Golden values are compared as if the largest of an output were at least this: beneath lies
+/// what another processor rounds differently.
+pub const GOLDEN_FLOOR: f32 = 1e-3;
+
 /// What a network is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -12,6 +12,8 @@ pub mod eyes;
 mod inspect;
 pub mod network;
 pub mod quality;
+#[cfg(test)]
+mod real_faces;
 pub mod settings;
 pub mod track;
 

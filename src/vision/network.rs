@@ -286,7 +286,7 @@ fn check_golden(network: &mut Network, card: &Card) -> Result<(), Problem> {
         }
         let Some(golden) = &card.golden else { continue };
         let Some(expected) = golden.output.get(name) else { continue };
-        let limit = golden.tolerance * expected.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+        let limit = golden.tolerance * expected.iter().fold(card::GOLDEN_FLOOR, |m, v| m.max(v.abs()));
         for (at, &e) in expected.iter().enumerate() {
             let f = found.get(at).copied().unwrap_or(f32::NAN);
             if !((f - e).abs() <= limit) {

@@ -5,7 +5,8 @@ use super::Recognition;
 use super::photographs::Photographs;
 use crate::gallery::{Gallery, Template};
 use crate::id::MemberId;
-use crate::vision::{Detection, Embedding, Eyes, align};
+use crate::vision::settings::VisionSettings;
+use crate::vision::{Detection, Embedding, Eyes, align, quality};
 use anyhow::bail;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -27,6 +28,8 @@ pub struct Figures {
     pub identities: usize,
     /// Share of photographs in which a face was found.
     pub found: f64,
+    /// Share of found faces that the daemon would not embed, by reason.
+    pub poor: BTreeMap<String, f64>,
     /// Share of same-person pairs accepted, by the share of other pairs accepted.
     pub tar: BTreeMap<&'static str, f64>,
     /// Members among strangers.
@@ -113,6 +116,8 @@ pub fn evaluate(arguments: &Recognition) -> anyhow::Result<Figures> {
     let bar = super::bar(images);
     let mut faces = Vec::new();
     let mut spent = [0.0f64; 3];
+    let mut poor: BTreeMap<String, f64> = BTreeMap::new();
+    let VisionSettings { min_face, min_quality, .. } = VisionSettings::default();
     for (identity, (_, names)) in people.iter().enumerate() {
         for name in names {
             bar.inc(1);
@@ -124,6 +129,10 @@ pub fn evaluate(arguments: &Recognition) -> anyhow::Result<Figures> {
             let mark = Instant::now();
             let Some(crop) = align::crop(&picture, &face.landmarks) else { continue };
             spent[1] += mark.elapsed().as_secs_f64();
+            let judged = quality::judge(&face, picture.dimensions(), Some(&crop), min_face, min_quality);
+            if let Some(reason) = judged.poor {
+                *poor.entry(format!("{reason:?}")).or_default() += 1.0;
+            }
             let mark = Instant::now();
             let (straight, both) = eyes.embed_crop(&crop).map_err(anyhow::Error::msg)?;
             spent[2] += mark.elapsed().as_secs_f64() / 2.0;
@@ -134,6 +143,7 @@ pub fn evaluate(arguments: &Recognition) -> anyhow::Result<Figures> {
     if faces.is_empty() {
         bail!("no face was found in {images} photographs");
     }
+    poor.values_mut().for_each(|count| *count /= faces.len() as f64);
     let card_threshold = eyes.card_threshold().0;
     let n = faces.len() as f64;
     let (tar, collapsed) = pairs(&faces, card_threshold);
@@ -144,6 +154,7 @@ pub fn evaluate(arguments: &Recognition) -> anyhow::Result<Figures> {
         images,
         identities: people.len(),
         found: n / images as f64,
+        poor,
         tar,
         open_set: open_set.collect(),
         collapsed,
@@ -263,6 +274,9 @@ impl fmt::Display for Figures {
             self.identities,
             self.found * 100.0
         )?;
+        for (reason, share) in &self.poor {
+            writeln!(f, "not good enough to embed: {:.2}% ({reason})", share * 100.0)?;
+        }
         for (far, tar) in &self.tar {
             writeln!(f, "pairs: {:.2}% of same-person pairs accepted at {far} of others", tar * 100.0)?;
         }
