@@ -52,6 +52,12 @@ pub struct DemoArgs {
     /// Speak to this broker (host:port) instead of the embedded one.
     #[arg(long, value_name = "HOST:PORT")]
     broker: Option<String>,
+    /// Card of another detector than the one inside the program.
+    #[arg(long, value_name = "CARD.toml")]
+    detector: Option<PathBuf>,
+    /// Card of another embedder.
+    #[arg(long, value_name = "CARD.toml")]
+    embedder: Option<PathBuf>,
     /// Keep the demo's data in this folder, which must be empty; otherwise it goes when the demo ends.
     #[arg(long)]
     folder: Option<PathBuf>,
@@ -121,7 +127,9 @@ impl Demo {
             Some(text) => text.clone(),
             None => free_near(args.mqtt)?.to_string(),
         };
-        let settings = settings(web, &broker, args.broker.is_none(), folder)?;
+        let mut settings = settings(web, &broker, args.broker.is_none(), folder)?;
+        settings.vision.detector.clone_from(&args.detector);
+        settings.vision.embedder.clone_from(&args.embedder);
         let bar = progress_bar(args);
         bar.set_message("drawing the shop");
         let world = World::new(args.seed, clock.now().utc);

@@ -192,7 +192,8 @@ impl Daemon {
         let cameras = Arc::new(Cameras::start(&settings.cameras, clock.clone(), mailbox.clone(), brought.feeds)?);
         let models = status::Models { detector: eyes.detector_id(), embedder: eyes.model_id(), refused: refused_models };
         let mut looking = Vec::new();
-        for (n, eyes) in std::iter::once(eyes).enumerate() {
+        let more: Vec<Eyes> = (1..settings.vision.threads).map(|_| eyes.another()).collect();
+        for (n, eyes) in std::iter::once(eyes).chain(more).enumerate() {
             let name = format!("vision-{n}");
             let looker = Looker {
                 eyes,
@@ -231,6 +232,8 @@ impl Daemon {
             metrics: metrics.clone(),
         };
         runtime.spawn(inbox.run(requested, deliveries));
+        let keep_days = settings.lock().unwrap_or_else(|e| e.into_inner()).storage.keep_days;
+        runtime.spawn(keep_house(store.clone(), clock.clone(), keep_days));
         let serving = {
             let known = settings.lock().unwrap_or_else(|e| e.into_inner()).clone();
             let state = AppState {
@@ -398,6 +401,21 @@ fn live_view(settings: &Settings) -> Live {
     }
     let camera = |c: &crate::camera::settings::CameraSettings| LiveCamera { id: c.id.clone(), zone: c.zone.clone() };
     Live::of(settings.cameras.iter().map(camera))
+}
+
+/// Once a day takes out what is older than it may be kept.
+async fn keep_house(store: Store, clock: Clock, keep_days: u32) {
+    let soon = tokio::time::Instant::now() + Duration::from_secs(3600);
+    let mut daily = tokio::time::interval_at(soon, Duration::from_secs(24 * 3600));
+    loop {
+        daily.tick().await;
+        let (store, now) = (store.clone(), clock.now().utc);
+        match tokio::task::spawn_blocking(move || store.expire(now, keep_days)).await {
+            Ok(Ok(expired)) => tracing::debug!(?expired, "what was too old was taken out"),
+            Ok(Err(error)) => tracing::error!(%error, "what is too old could not be taken out; tried again tomorrow"),
+            Err(_) => return,
+        }
+    }
 }
 
 /// Keeps the bus: says visits as they come, and goodbye at the end.

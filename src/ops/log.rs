@@ -15,6 +15,9 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 /// Names of the levels, from the fewest to the most lines.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
+/// Talkative libraries, unless the filter names them itself.
+const QUIET: &str = "mqtt5=warn,rumqttc=warn";
+
 /// Why a text is not a log filter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the log filter {problem}")]
@@ -91,7 +94,8 @@ fn parse(text: &str) -> Result<EnvFilter, NotAFilter> {
         let meant = nearest::nearest(level, LEVELS).map(|name| text.replace(level, name));
         return Err(no(format!("holds \"{level}\", which is not a level"), meant));
     }
-    EnvFilter::try_new(parts.join(",")).map_err(|error| no(format!("is not valid: {error}"), None))
+    let never = crate::camera::NEVER_LOGGED.map(|target| format!("{target}=off")).join(",");
+    EnvFilter::try_new(format!("{QUIET},{},{never}", parts.join(","))).map_err(|error| no(format!("is not valid: {error}"), None))
 }
 
 /// Whether standard error is the stream that systemd opened to the journal (`$JOURNAL_STREAM` names

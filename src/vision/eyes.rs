@@ -77,13 +77,28 @@ struct Attention {
     face: Option<Embedding>,
 }
 
-/// Detector, embedder and trackers of one thread.
+/// What is remembered of one camera's faces, each as long as its track.
+struct Watched {
+    tracker: Tracker,
+    attention: HashMap<TrackId, Attention>,
+}
+
+impl Watched {
+    fn new(timeout: Duration) -> Self {
+        Self { tracker: Tracker::new(timeout), attention: HashMap::new() }
+    }
+}
+
+/// Every camera's memory, shared by the eyes of all threads. Eyes take a camera's out while they look
+/// at its frame; the mailbox gives a camera to one thread at a time.
+type Memory = Arc<Mutex<HashMap<CameraId, Watched>>>;
+
+/// Detector, embedder and trackers.
 pub struct Eyes {
     pub(super) detector: Detector,
     pub(super) embedder: Embedder,
     pub(super) settings: VisionSettings,
-    trackers: HashMap<CameraId, Tracker>,
-    attention: HashMap<TrackId, Attention>,
+    memory: Memory,
     settled: Settled,
     timings: Timings,
 }
@@ -97,22 +112,20 @@ impl Eyes {
             detector,
             embedder,
             settings: settings.clone(),
-            trackers: HashMap::new(),
-            attention: HashMap::new(),
+            memory: Memory::default(),
             settled: Settled::default(),
             timings: Timings::default(),
         })
     }
 
-    /// Eyes for another thread: the same weights and the same list of settled tracks, no tracks.
-    /// All frames of one camera must go to the same eyes.
+    /// Eyes for another thread: the same weights, the same tracks. No two may look at frames of one
+    /// camera at the same time, which the cameras' mailbox sees to.
     pub fn another(&self) -> Eyes {
         Eyes {
             detector: self.detector.clone(),
             embedder: self.embedder.clone(),
             settings: self.settings.clone(),
-            trackers: HashMap::new(),
-            attention: HashMap::new(),
+            memory: self.memory.clone(),
             settled: self.settled.clone(),
             timings: Timings::default(),
         }
@@ -172,10 +185,11 @@ impl Eyes {
         };
         let begin = Instant::now();
         let timeout = self.settings.track_timeout;
-        let tracker = self.trackers.entry(frame.camera.clone()).or_insert_with(|| Tracker::new(timeout));
-        let tracked = tracker.update(&detections, now);
+        let mut watched =
+            self.remembered().remove(&frame.camera).unwrap_or_else(|| Watched::new(timeout));
+        let tracked = watched.tracker.update(&detections, now);
         let mut ended = tracked.ended;
-        self.forget(&ended);
+        self.forget(&mut watched, &ended);
 
         let size = frame.image.dimensions();
         let (min_face, min_quality) = (self.settings.min_face, self.settings.min_quality);
@@ -201,8 +215,9 @@ impl Eyes {
         }
         self.timings.judge = begin.elapsed();
         if matching_enabled {
-            self.embed_some(frame, &mut faces, &crops, &mut ended);
+            self.embed_some(frame, &mut watched, &mut faces, &crops, &mut ended);
         }
+        self.remembered().insert(frame.camera.clone(), watched);
         Sighting {
             camera: frame.camera.clone(),
             zone: frame.zone.clone(),
@@ -218,6 +233,7 @@ impl Eyes {
     fn embed_some(
         &mut self,
         frame: &Frame,
+        watched: &mut Watched,
         faces: &mut [TrackedFace],
         crops: &HashMap<TrackId, RgbImage>,
         ended: &mut Vec<TrackId>,
@@ -228,7 +244,7 @@ impl Eyes {
         {
             let settled = self.settled.lock();
             for (index, face) in faces.iter().enumerate().filter(|(_, f)| crops.contains_key(&f.track)) {
-                let attention = self.attention.entry(face.track).or_default();
+                let attention = watched.attention.entry(face.track).or_default();
                 let waited = attention.last.map_or(Duration::MAX, |last| now.since(last));
                 let is_settled = settled.contains(&face.track);
                 let pause = match attention.embedded {
@@ -254,17 +270,15 @@ impl Eyes {
             };
             self.timings.embedded += 1;
             let limit = self.embedder.card().threshold.matching * PARTED;
-            let before = self.attention.get(&face.track).and_then(|a| a.face.as_ref());
-            if before.is_some_and(|b| b.cosine(&embedding) < limit)
-                && let Some(tracker) = self.trackers.get_mut(&frame.camera)
-            {
+            let before = watched.attention.get(&face.track).and_then(|a| a.face.as_ref());
+            if before.is_some_and(|b| b.cosine(&embedding) < limit) {
                 // Two people passed so close that one took over the other's track.
                 ended.push(face.track);
-                self.attention.remove(&face.track);
+                watched.attention.remove(&face.track);
                 self.settled.set(face.track, false);
-                face.track = tracker.part(face.track);
+                face.track = watched.tracker.part(face.track);
             }
-            let attention = self.attention.entry(face.track).or_default();
+            let attention = watched.attention.entry(face.track).or_default();
             attention.embedded = attention.embedded.saturating_add(1);
             attention.last = Some(now);
             attention.face = Some(embedding.clone());
@@ -275,18 +289,23 @@ impl Eyes {
 
     /// Ends all tracks of a camera that is gone; gives their ids.
     pub fn lose(&mut self, camera: &CameraId) -> Vec<TrackId> {
-        let ended = self.trackers.remove(camera).map(|mut t| t.end_all()).unwrap_or_default();
-        self.forget(&ended);
+        let Some(mut watched) = self.remembered().remove(camera) else { return Vec::new() };
+        let ended = watched.tracker.end_all();
+        self.forget(&mut watched, &ended);
         ended
     }
 
-    fn forget(&mut self, ended: &[TrackId]) {
+    fn remembered(&self) -> MutexGuard<'_, HashMap<CameraId, Watched>> {
+        self.memory.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn forget(&self, watched: &mut Watched, ended: &[TrackId]) {
         if ended.is_empty() {
             return;
         }
         let mut settled = self.settled.lock();
         for track in ended {
-            self.attention.remove(track);
+            watched.attention.remove(track);
             settled.remove(track);
         }
     }
