@@ -44,7 +44,9 @@ fn words(language: Language) -> Words {
             place: "Where to find it",
         },
         Language::Zh => {
-            Words { welcome: "欢迎光临", away: "正在重新连接", not_for_me: "不感兴趣", place: "位置" }
+            Words {
+                welcome: "欢迎光临", away: "正在重新连接", not_for_me: "不感兴趣", place: "位置"
+            }
         }
     }
 }

@@ -64,7 +64,10 @@ fn site(change: impl FnOnce(&mut AppState)) -> Site {
         },
         desired: Desired::new(displays.iter().map(|d| d.id.clone())),
         displays: displays.to_vec(),
-        live: Live::of([LiveCamera { id: CameraId::new("door").unwrap(), zone: ZoneId::new("front").unwrap() }]),
+        live: Live::of([LiveCamera {
+            id: CameraId::new("door").unwrap(),
+            zone: ZoneId::new("front").unwrap(),
+        }]),
         clock: Clock::simulated("2026-05-04T10:00:00Z".parse().unwrap()),
         status: Arc::new(move || Status::of("1.2.3", Timestamp::UNIX_EPOCH, vec![part.clone()])),
         metrics: Arc::new(metrics),
@@ -222,7 +225,10 @@ fn an_acknowledgement_reaches_the_appliance() {
     let answer = site.post("/display/tea/ack", r#"{"slate":"pe","kind":"dismissed","sku":"sku-1"}"#);
     assert_eq!(answer.status, 202, "{}", answer.body);
     let Some(Request::Ack(ack)) = site.requests.blocking_recv() else { panic!("no ack") };
-    assert_eq!((ack.display, ack.kind, ack.sku.as_deref()), (display("tea"), AckKind::Dismissed, Some("sku-1")));
+    assert_eq!(
+        (ack.display, ack.kind, ack.sku.as_deref()),
+        (display("tea"), AckKind::Dismissed, Some("sku-1"))
+    );
     assert_eq!(ack.slate, SlateId("pe".into()));
 
     for bad in ["", "{}", "7", r#"{"slate":"","kind":"shown"}"#, r#"{"slate":"a","kind":"eaten"}"#] {
@@ -247,7 +253,9 @@ fn an_unknown_display_is_explained_in_words() {
     let site = site(|_| {});
     let answer = site.get("/display/nowhere");
     assert_eq!(answer.status, 404);
-    assert!(answer.body.contains("There is no display of this name") && answer.body.contains("<!DOCTYPE html>"));
+    assert!(
+        answer.body.contains("There is no display of this name") && answer.body.contains("<!DOCTYPE html>")
+    );
     assert_eq!(site.send("GET", "/display/nowhere/events", "", b"").status, 404);
     assert_eq!(site.post("/display/nowhere/ack", r#"{"slate":"a","kind":"shown"}"#).status, 404);
     assert_eq!(site.get("/no/such/page").status, 404);
@@ -276,12 +284,17 @@ fn every_answer_forbids_what_comes_from_elsewhere() {
     let site = site(|_| {});
     for path in ["/", "/display/tea", "/status", "/nothing", "/assets/display.css", "/livez", "/api/status"] {
         let answer = site.get(path);
-        for header in
-            ["content-security-policy: default-src 'none'", "x-content-type-options: nosniff", "x-frame-options: deny"]
-        {
+        for header in [
+            "content-security-policy: default-src 'none'",
+            "x-content-type-options: nosniff",
+            "x-frame-options: deny",
+        ] {
             assert!(answer.head.contains(header), "{path}: {}", answer.head);
         }
-        assert!(!answer.body.contains("style=\"") && !answer.body.contains("onclick"), "{path} has inline code");
+        assert!(
+            !answer.body.contains("style=\"") && !answer.body.contains("onclick"),
+            "{path} has inline code"
+        );
         for piece in answer.body.split("src=\"").skip(1).chain(answer.body.split("href=\"").skip(1)) {
             assert!(piece.starts_with('/'), "{path} loads from elsewhere: {piece:.60}");
         }
@@ -308,7 +321,9 @@ fn every_asset_named_by_a_page_exists() {
 fn receipts_are_answered_one_by_one_after_the_commit() {
     let mut site = site(|_| {});
     let one = |id: &str| {
-        format!(r#"{{"receipt":"{id}","at":"2026-05-04T10:00:00Z","lines":[{{"sku":"a","quantity":1,"price":2}}]}}"#)
+        format!(
+            r#"{{"receipt":"{id}","at":"2026-05-04T10:00:00Z","lines":[{{"sku":"a","quantity":1,"price":2}}]}}"#
+        )
     };
     let book = |request| {
         let Request::Receipts(rows, reply) = request else { panic!("{request:?}") };
@@ -338,14 +353,20 @@ fn a_bad_receipt_is_refused_with_place_and_remedy_and_asks_for_nothing() {
         ("{", 400, "line 1"),
         ("", 400, "line 1"),
         (r#"[{"receipt":"a","at":"x","lines":[]}]"#, 422, "at"),
-        (r#"{"receipt":"a","at":"2026-05-04T10:00:00Z","lines":[{"sku":"a","quantity":0,"price":1}]}"#, 422, "lines[0].quantity"),
+        (
+            r#"{"receipt":"a","at":"2026-05-04T10:00:00Z","lines":[{"sku":"a","quantity":0,"price":1}]}"#,
+            422,
+            "lines[0].quantity",
+        ),
     ] {
         let answer = site.post("/api/receipts", body);
         assert_eq!(answer.status, status, "{body}: {}", answer.body);
         let json: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
         let fault = &json["errors"][0];
         assert!(fault["where"].as_str().unwrap().starts_with(place), "{fault}");
-        assert!(!fault["remedy"].as_str().unwrap().is_empty() && !fault["error"].as_str().unwrap().is_empty());
+        assert!(
+            !fault["remedy"].as_str().unwrap().is_empty() && !fault["error"].as_str().unwrap().is_empty()
+        );
     }
     assert!(site.requests.try_recv().is_err());
 }
@@ -454,7 +475,12 @@ fn the_live_view_tells_who_is_here_and_never_of_strangers() {
     let alias = "Heron".to_owned();
     let entered = LiveWhat::Entered { alias: alias.clone(), zone, votes: 4, score: 0.61 };
     site.live.event(LiveEvent { at, what: entered });
-    let sent = LiveWhat::Slate { alias: alias.clone(), display: display("tea"), slate: SlateId("pe".into()), items: 1 };
+    let sent = LiveWhat::Slate {
+        alias: alias.clone(),
+        display: display("tea"),
+        slate: SlateId("pe".into()),
+        items: 1,
+    };
     site.live.event(LiveEvent { at, what: sent });
 
     let mut events = site.follow("/live/events");
@@ -462,7 +488,10 @@ fn the_live_view_tells_who_is_here_and_never_of_strangers() {
     assert_eq!(story["here"][0]["alias"], "Heron");
     assert_eq!(story["events"][0]["kind"], "slate");
     let shows = events.next("shows").unwrap();
-    assert_eq!((shows["alias"].as_str(), shows["slate"]["items"][0]["name"].as_str()), (Some("Heron"), Some("Oolong")));
+    assert_eq!(
+        (shows["alias"].as_str(), shows["slate"]["items"][0]["name"].as_str()),
+        (Some("Heron"), Some("Oolong"))
+    );
     assert!(!shows.to_string().contains("4711"));
 
     assert!(site.live.watched());
@@ -483,7 +512,8 @@ fn the_live_view_tells_who_is_here_and_never_of_strangers() {
     assert_eq!(tracks["tracks"][1]["label"], serde_json::json!({"kind": "stranger"}));
 
     let mut stream = site.connect();
-    write!(stream, "GET /live/door.jpg HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", site.address).unwrap();
+    write!(stream, "GET /live/door.jpg HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", site.address)
+        .unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
     let body = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap() + 4;
@@ -508,7 +538,8 @@ fn streams_end_at_once_when_the_server_stops() {
     assert!(display.next("screen").is_some() && live.next("story").is_some());
     site.stop.send(true).unwrap();
     assert!(display.next("screen").is_none() && live.next("story").is_none());
-    let served = site.runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), site.served).await });
+    let served =
+        site.runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), site.served).await });
     served.expect("the server did not stop").unwrap().unwrap();
     assert!(TcpStream::connect(site.address).is_err(), "it still listens");
 }
@@ -516,10 +547,13 @@ fn streams_end_at_once_when_the_server_stops() {
 #[test]
 fn streams_are_bounded() {
     let site = site(|_| {});
-    let open: Vec<Events> = (0..STREAMS).map(|_| site.follow("/display/tea/events")).map(|mut e| {
-        assert!(e.next("screen").is_some());
-        e
-    }).collect();
+    let open: Vec<Events> = (0..STREAMS)
+        .map(|_| site.follow("/display/tea/events"))
+        .map(|mut e| {
+            assert!(e.next("screen").is_some());
+            e
+        })
+        .collect();
     assert_eq!(site.send("GET", "/display/tea/events", "", b"").status, 503);
     assert_eq!(site.get("/display/tea").status, 200, "pages are still served");
     drop(open);
@@ -532,7 +566,10 @@ fn a_silent_client_is_closed() {
     silent.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n").unwrap();
     let mut rest = Vec::new();
     let closed = silent.read_to_end(&mut rest);
-    assert!(closed.is_ok() || closed.is_err_and(|e| e.kind() != std::io::ErrorKind::WouldBlock), "still open");
+    assert!(
+        closed.is_ok() || closed.is_err_and(|e| e.kind() != std::io::ErrorKind::WouldBlock),
+        "still open"
+    );
 }
 
 #[test]

@@ -223,13 +223,16 @@
   };
 
   const connect = () => {
-    clock.restart();
+    let first = true;
     lastHeard = performance.now();
     const stream = new EventSource(`${base}/events`);
     source = stream;
     stream.addEventListener("screen", (event) => {
       if (source !== stream) return;
       const state = JSON.parse(event.data);
+      // only now: until here the old samples say when a personal slate ends
+      if (first) clock.restart();
+      first = false;
       heard(state.now);
       screen.take(state);
       remember(screen.store);
