@@ -42,10 +42,20 @@ async fn a_display_follows_the_appliance_and_survives_its_absence() {
     assert_eq!((ack.kind, ack.sku.as_deref()), (AckKind::Dismissed, Some("sku-0")));
     browser.until("two cards", "return document.querySelectorAll('.layer.now .card').length === 2").await;
 
+    // many at once: only the last stays on the glass
+    for n in 0..5 {
+        let id = format!("burst-{n}");
+        site.show(&slate("tea", &id, 11, Some(600), "Good to see you again", &ENGLISH[n..=n]));
+        browser.ask("return 0").await;
+    }
+    browser.until_slate("burst-4").await;
+    browser.until("one layer", "return document.querySelectorAll('.layer.now').length === 1").await;
+    while site.ack().await.slate.0 != "burst-4" {}
+
     // a slate with a lower sequence is an echo of the past
     site.show(&slate("tea", "stale", 9, Some(600), "Old", &ENGLISH[..1]));
     tokio::time::sleep(Duration::from_millis(800)).await;
-    assert_eq!(browser.slate().await, "personal-1");
+    assert_eq!(browser.slate().await, "burst-4");
 
     // it ends by the page's own clock, though the appliance never takes it back
     site.show(&slate("tea", "personal-2", 12, Some(3), "Good to see you again", &ENGLISH[..3]));

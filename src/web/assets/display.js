@@ -111,8 +111,11 @@
   let current = welcome;
   let currentKey = "";
 
+  const others = () => [...stage.querySelectorAll(".layer")].filter((layer) => layer !== current);
+  const sweep = () => others().forEach((layer) => layer !== welcome && layer.remove());
+  let sweeping = 0;
+
   const show = (layer, key, settled) => {
-    const before = current;
     current = layer;
     currentKey = key;
     if (!layer.isConnected) stage.append(layer);
@@ -122,10 +125,10 @@
     requestAnimationFrame(() => {
       if (current !== layer) return;
       layer.classList.add("now");
-      if (before !== layer) {
-        before.classList.remove("now");
-        setTimeout(() => before !== current && before !== welcome && before.remove(), 700);
-      }
+      // all others: one that was overtaken before it was painted must not leave an older one behind
+      for (const other of others()) other.classList.remove("now");
+      clearTimeout(sweeping);
+      sweeping = setTimeout(sweep, 700);
       requestAnimationFrame(() => current === layer && settled());
     });
   };
