@@ -80,7 +80,11 @@ pub(super) async fn frame(
         if !is_type(&headers, "image/jpeg") {
             return Err(fault_json(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                Fault::new("this is no image/jpeg", "content-type", "Send one JPEG as the body, with Content-Type: image/jpeg."),
+                Fault::new(
+                    "this is no image/jpeg",
+                    "content-type",
+                    "Send one JPEG as the body, with Content-Type: image/jpeg.",
+                ),
             ));
         }
         let bytes = whole(body)?;
@@ -116,7 +120,11 @@ async fn ask<T>(web: &Shared, make: impl FnOnce(oneshot::Sender<T>) -> Request) 
         Ok(Ok(result)) => Ok(result),
         Ok(Err(_)) => Err(come_again(fault_json(
             StatusCode::SERVICE_UNAVAILABLE,
-            Fault::new("the appliance could not do this now", "", "Send it again; nothing was changed. See /status."),
+            Fault::new(
+                "the appliance could not do this now",
+                "",
+                "Send it again; nothing was changed. See /status.",
+            ),
         ))),
         Err(_) => Err(fault_json(
             StatusCode::GATEWAY_TIMEOUT,
@@ -151,7 +159,11 @@ pub(super) fn json_body(headers: &HeaderMap, body: Body) -> Result<Bytes, Respon
     if !is_type(headers, "application/json") {
         return Err(fault_json(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Fault::new("this is not said to be JSON", "content-type", "Send JSON, with Content-Type: application/json."),
+            Fault::new(
+                "this is not said to be JSON",
+                "content-type",
+                "Send JSON, with Content-Type: application/json.",
+            ),
         ));
     }
     whole(body)

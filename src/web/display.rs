@@ -44,7 +44,9 @@ fn words(language: Language) -> Words {
             place: "Where to find it",
         },
         Language::Zh => {
-            Words { welcome: "欢迎光临", away: "正在重新连接", not_for_me: "不感兴趣", place: "位置" }
+            Words {
+                welcome: "欢迎光临", away: "正在重新连接", not_for_me: "不感兴趣", place: "位置"
+            }
         }
     }
 }
@@ -74,14 +76,14 @@ pub(super) async fn page(State(web): Web, Path(id): Path<String>, headers: Heade
             }
             body.display
                 data-display=(display.id) data-version=(*assets::VERSION)
-                data-not-for-me=(words.not_for_me) data-place=(words.place) {
-                header.band {
-                    p.title { (title) }
-                    @if title != store.as_str() { p.store { (store) } }
-                }
+                data-title=(title) data-not-for-me=(words.not_for_me) data-place=(words.place) {
                 main #stage {
                     section.layer.empty.now {
-                        div.welcome { p.large { (words.welcome) } p { (store) } }
+                        div.welcome {
+                            p.large { (words.welcome) }
+                            p { (title) }
+                            @if title != store.as_str() { p { (store) } }
+                        }
                     }
                 }
                 p.away #away role="status" hidden { (words.away) }

@@ -44,7 +44,8 @@ pub(super) async fn operators_only(State(web): Web, request: Request, next: Next
 fn refuse_operator(web: &Shared, request: &Request) -> Option<(StatusCode, &'static str, &'static str)> {
     let headers = request.headers();
     if let Some(token) = &web.app.web.api_token {
-        if given_token(headers).is_some_and(|given| blake3::hash(given.as_bytes()) == blake3::hash(token.as_bytes()))
+        if given_token(headers)
+            .is_some_and(|given| blake3::hash(given.as_bytes()) == blake3::hash(token.as_bytes()))
         {
             return None;
         }
@@ -87,7 +88,8 @@ fn host(request: &Request) -> Option<Authority> {
 
 fn names_this_machine(authority: &Authority) -> bool {
     let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 /// Refuses what a page of another origin wants changed.

@@ -141,7 +141,11 @@ fn rows<T>(
 ) -> Result<Vec<T>, Vec<Fault>> {
     let value: Value = serde_json::from_slice(bytes).map_err(|e| {
         let place = format!("line {}, column {}", e.line(), e.column());
-        vec![Fault::new(format!("this is no valid JSON: {e}"), place, format!("Send one {what} as a JSON object, or an array of them."))]
+        vec![Fault::new(
+            format!("this is no valid JSON: {e}"),
+            place,
+            format!("Send one {what} as a JSON object, or an array of them."),
+        )]
     })?;
     let list = match value {
         Value::Array(list) => list,
@@ -227,12 +231,19 @@ mod tests {
     #[test]
     fn prices_follow_the_currency() {
         let json = |p: &str| format!(r#"{{"sku":"a","name":"A","price":{p}}}"#);
-        for (price, digits, minor) in
-            [("3", 0, 3), ("3.5", 1, 35), ("\"0.05\"", 2, 5), ("19.99", 2, 1999), ("1.500", 2, 150), ("0.1", 3, 100)]
-        {
+        for (price, digits, minor) in [
+            ("3", 0, 3),
+            ("3.5", 1, 35),
+            ("\"0.05\"", 2, 5),
+            ("19.99", 2, 1999),
+            ("1.500", 2, 150),
+            ("0.1", 3, 100),
+        ] {
             assert_eq!(catalogue(json(price).as_bytes(), digits).unwrap()[0].price, Money(minor), "{price}");
         }
-        for price in ["3.5", "\"\"", "\".\"", "\"1.\"", "\"+1\"", "\" 1\"", "null", "\"1e3\"", "99999999999999"] {
+        for price in
+            ["3.5", "\"\"", "\".\"", "\"1.\"", "\"+1\"", "\" 1\"", "null", "\"1e3\"", "99999999999999"]
+        {
             assert!(catalogue(json(price).as_bytes(), 0).is_err(), "{price}");
         }
     }

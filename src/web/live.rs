@@ -419,7 +419,12 @@ mod tests {
         let live = live();
         let zone = ZoneId::new("tea").unwrap();
         let alias = "Heron".to_owned();
-        live.event(event(LiveWhat::Entered { alias: alias.clone(), zone: zone.clone(), votes: 4, score: 0.6 }));
+        live.event(event(LiveWhat::Entered {
+            alias: alias.clone(),
+            zone: zone.clone(),
+            votes: 4,
+            score: 0.6,
+        }));
         assert_eq!(live.story().unwrap().here.len(), 1);
         live.event(event(LiveWhat::Left { alias, zone, stayed: Some(Duration::from_secs(7)) }));
         assert_eq!(live.story().unwrap().here.len(), 0);

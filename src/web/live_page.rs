@@ -50,33 +50,37 @@ pub(super) async fn page(State(web): Web) -> Html<String> {
                     }
                 }
             }
-            section.here { h2 { "Here now" } ul #here {} p.none #nobody { "No member is here." } }
-            section.speed {
-                h2 { "From camera to display" }
-                dl {
-                    div { dt { "half within" } dd #p50 { "–" } }
-                    div { dt { "95 of 100 within" } dd #p95 { "–" } }
-                    div { dt { "measured" } dd #count { "0" } }
+            div.below {
+                div {
+                    section.here { h2 { "Here now" } ul #here {} p.none #nobody { "No member is here." } }
+                    section.speed {
+                        h2 { "From camera to display" }
+                        dl {
+                            div { dt { "half within" } dd #p50 { "–" } }
+                            div { dt { "95 of 100 within" } dd #p95 { "–" } }
+                            div { dt { "measured" } dd #count { "0" } }
+                        }
+                    }
+                    section.events { h2 { "Lately" } ol #events {} p.none #nothing { "Nothing yet." } }
                 }
-            }
-            section.screens {
-                h2 { "Displays" }
-                div #screens {
-                    @for display in &app.displays {
-                        article data-screen=(display.id) {
-                            header {
-                                a href={ "/display/" (display.id) } {
-                                    (display.title.as_deref().unwrap_or(display.id.as_str()))
+                section.screens {
+                    h2 { "Displays" }
+                    div #screens {
+                        @for display in &app.displays {
+                            article data-screen=(display.id) {
+                                header {
+                                    a href={ "/display/" (display.id) } {
+                                        (display.title.as_deref().unwrap_or(display.id.as_str()))
+                                    }
+                                    span.for {}
                                 }
-                                span.for {}
+                                p.greeting {}
+                                ol lang=(index::tag(display.language)) {}
                             }
-                            p.greeting {}
-                            ol lang=(index::tag(display.language)) {}
                         }
                     }
                 }
             }
-            section.events { h2 { "Lately" } ol #events {} p.none #nothing { "Nothing yet." } }
         }
         p.small #silent hidden { "The appliance does not answer. This page goes on trying." }
         script src=(assets::address("picture.js")) defer {}
@@ -236,12 +240,17 @@ pub(super) async fn picture(
     };
     let Some(picture) = found else { return StatusCode::NO_CONTENT.into_response() };
     let number = picture.number;
-    let made = tokio::task::spawn_blocking(move || picture.jpeg.get_or_init(|| jpeg(&picture.frame.image)).clone());
+    let made =
+        tokio::task::spawn_blocking(move || picture.jpeg.get_or_init(|| jpeg(&picture.frame.image)).clone());
     match made.await {
-        Ok(jpeg) if !jpeg.is_empty() => {
-            ([(header::CONTENT_TYPE, "image/jpeg".to_owned()), (header::HeaderName::from_static("x-picture"), number.to_string())], jpeg)
-                .into_response()
-        }
+        Ok(jpeg) if !jpeg.is_empty() => (
+            [
+                (header::CONTENT_TYPE, "image/jpeg".to_owned()),
+                (header::HeaderName::from_static("x-picture"), number.to_string()),
+            ],
+            jpeg,
+        )
+            .into_response(),
         _ => StatusCode::NO_CONTENT.into_response(),
     }
 }
@@ -266,7 +275,8 @@ fn smaller_jpeg(image: &image::RgbImage) -> anyhow::Result<Bytes> {
     let (to_width, to_height) = (WIDTH, (height * WIDTH / width).max(1));
     let source = fir::images::ImageRef::new(width, height, image.as_raw(), fir::PixelType::U8x3)?;
     let mut target = fir::images::Image::new(to_width, to_height, fir::PixelType::U8x3);
-    let options = fir::ResizeOptions::new().resize_alg(fir::ResizeAlg::Convolution(fir::FilterType::Bilinear));
+    let options =
+        fir::ResizeOptions::new().resize_alg(fir::ResizeAlg::Convolution(fir::FilterType::Bilinear));
     fir::Resizer::new().resize(&source, &mut target, &options)?;
     encoder.write_image(target.buffer(), to_width, to_height, ExtendedColorType::Rgb8)?;
     Ok(bytes.into())

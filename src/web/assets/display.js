@@ -3,7 +3,7 @@
 "use strict";
 
 (() => {
-  const { display, version, notForMe, place: placeWord } = document.body.dataset;
+  const { display, version, title, notForMe, place: placeWord } = document.body.dataset;
   const base = `/display/${display}`;
   const stage = document.getElementById("stage");
   const away = document.getElementById("away");
@@ -71,7 +71,10 @@
   const paint = (slate) => {
     const layer = make("section", `layer ${slate.audience} ${layout(slate.items.length)}`);
     layer.dataset.slate = slate.id;
-    if (slate.greeting) layer.append(make("p", "greeting", slate.greeting));
+    const band = make("header", "band");
+    band.append(make("p", "greeting", slate.greeting || title));
+    if (slate.greeting) band.append(make("p", "title", title));
+    layer.append(band);
     const cards = make("div", "cards");
     cards.dataset.count = slate.items.length;
     cards.append(...slate.items.slice(0, 12).map((item) => card(slate, item)));
@@ -79,26 +82,40 @@
     return layer;
   };
 
-  const overflows = (element) =>
-    element.scrollHeight > element.clientHeight + 1 || element.scrollWidth > element.clientWidth + 1;
+  const below = (inner, outer) => inner.getBoundingClientRect().bottom > outer.getBoundingClientRect().bottom + 1;
+  const wide = (element) => element.scrollWidth > element.clientWidth + 1;
+  const overflows = (card) =>
+    card.scrollHeight > card.clientHeight + 1 ||
+    below(card.querySelector(".name"), card.querySelector(".head")) ||
+    [...card.querySelectorAll(".name, .price, .place, .reason")].some(wide);
 
   // The largest of a few type sizes at which every card holds its text; the same for all cards.
   const fit = (layer) => {
-    for (const size of ["1.3", "1.15", "1", "0.92", "0.84", "0.76"]) {
+    const cards = [...layer.querySelectorAll(".card")];
+    layer.classList.remove("tight");
+    const roomy = cards.length === 1 ? [] : ["1.3", "1.15"];
+    for (const size of [...roomy, "1", "0.9", "0.8", "0.7", "0.6", "0.5"]) {
       layer.style.setProperty("--fit", size);
-      layer.classList.remove("tight");
-      const parts = [...layer.querySelectorAll(".card, .name, .price, .place, .reason")];
-      if (!parts.some(overflows)) return;
+      if (!cards.some(overflows)) return;
     }
-    layer.classList.add("tight"); // the last resort: long names end in an ellipsis
+    // the last resort: long texts end in an ellipsis, after as many lines as there is room for
+    layer.classList.add("tight");
+    for (const [name, reason] of [[6, 3], [5, 3], [4, 3], [3, 3], [3, 2], [2, 2], [1, 2], [1, 1]]) {
+      layer.style.setProperty("--name-lines", name);
+      layer.style.setProperty("--reason-lines", reason);
+      if (!cards.some(overflows)) return;
+    }
   };
 
   const welcome = stage.querySelector(".empty");
   let current = welcome;
   let currentKey = "";
 
+  const others = () => [...stage.querySelectorAll(".layer")].filter((layer) => layer !== current);
+  const sweep = () => others().forEach((layer) => layer !== welcome && layer.remove());
+  let sweeping = 0;
+
   const show = (layer, key, settled) => {
-    const before = current;
     current = layer;
     currentKey = key;
     if (!layer.isConnected) stage.append(layer);
@@ -108,10 +125,10 @@
     requestAnimationFrame(() => {
       if (current !== layer) return;
       layer.classList.add("now");
-      if (before !== layer) {
-        before.classList.remove("now");
-        setTimeout(() => before !== current && before !== welcome && before.remove(), 700);
-      }
+      // all others: one that was overtaken before it was painted must not leave an older one behind
+      for (const other of others()) other.classList.remove("now");
+      clearTimeout(sweeping);
+      sweeping = setTimeout(sweep, 700);
       requestAnimationFrame(() => current === layer && settled());
     });
   };
@@ -209,13 +226,16 @@
   };
 
   const connect = () => {
-    clock.restart();
+    let first = true;
     lastHeard = performance.now();
     const stream = new EventSource(`${base}/events`);
     source = stream;
     stream.addEventListener("screen", (event) => {
       if (source !== stream) return;
       const state = JSON.parse(event.data);
+      // only now: until here the old samples say when a personal slate ends
+      if (first) clock.restart();
+      first = false;
       heard(state.now);
       screen.take(state);
       remember(screen.store);

@@ -30,7 +30,11 @@ pub(super) fn object<T>(
     read: &mut impl FnMut(&mut Fields<'_>) -> Option<T>,
 ) -> Option<T> {
     let Value::Object(map) = value else {
-        faults.push(Fault::new(format!("{} where an object was expected", brief(value)), place, "Send a JSON object."));
+        faults.push(Fault::new(
+            format!("{} where an object was expected", brief(value)),
+            place,
+            "Send a JSON object.",
+        ));
         return None;
     };
     let before = faults.len();
@@ -69,7 +73,11 @@ impl Fields<'_> {
         };
         let taken = take(value);
         if taken.is_none() {
-            self.fault(field, format!("{} is no good \"{field}\"", brief(value)), format!("Send {expected}."));
+            self.fault(
+                field,
+                format!("{} is no good \"{field}\"", brief(value)),
+                format!("Send {expected}."),
+            );
         }
         taken
     }
@@ -112,7 +120,8 @@ impl Fields<'_> {
 
     /// A decimal amount, as number or text.
     pub(super) fn price(&mut self, field: &'static str, digits: u8) -> Option<Money> {
-        let expected = format!("the price of one, not negative, with at most {digits} digits after the point");
+        let expected =
+            format!("the price of one, not negative, with at most {digits} digits after the point");
         self.required(field, &expected, |v| match v {
             Value::Number(n) => money(&n.to_string(), digits),
             Value::String(s) => money(s, digits),
@@ -171,9 +180,8 @@ impl Fields<'_> {
     ) -> Option<Vec<T>> {
         let map = self.map;
         let expected = format!("a list of {} to {} entries", size.start(), size.end());
-        let list = self.required(field, &expected, |v| {
-            v.as_array().filter(|l| size.contains(&l.len())).map(|_| ())
-        });
+        let list =
+            self.required(field, &expected, |v| v.as_array().filter(|l| size.contains(&l.len())).map(|_| ()));
         list?;
         let list = map.get(field).and_then(Value::as_array)?;
         let dot = if self.place.is_empty() { "" } else { "." };
