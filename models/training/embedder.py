@@ -114,8 +114,8 @@ def hide_parts(crop, rng):
         crop[:] = np.clip(crop * ramp, 0, 255).astype(np.uint8)
 
 
-def view_of(picture, rng):
-    """A new look at a face: landmarks a little wrong, turned, darker, coarser, partly hidden."""
+def placed(picture, rng):
+    """The aligned face with its landmarks a little wrong, turned, moved and maybe mirrored."""
     rgb = picture.decode()
     if picture.landmarks.size:
         points = picture.landmarks[0]
@@ -130,7 +130,25 @@ def view_of(picture, rng):
     shift = centre - turn @ centre
     matrix = turn @ matrix + np.concatenate([np.zeros((2, 2)), (shift + rng.normal(0, 1.6, 2))[:, None]], 1)
     border = (0, 0, 0) if rng.random() < 0.5 else None
-    crop = warp(rgb, matrix, (SIDE, SIDE), border)
+    return warp(rgb, matrix, (SIDE, SIDE), border)
+
+
+def view_of(picture, rng, other=None):
+    """A new look at a face: misplaced, darker, coarser, partly hidden; or at a blend of two faces.
+
+    A blend is a face nobody has. The teacher places it like any other, and so a few thousand people
+    teach more of its space than their own faces do.
+    """
+    crop = placed(picture, rng)
+    if other is not None:
+        second = placed(other, rng)
+        if rng.random() < 0.6:
+            share = rng.uniform(0.3, 0.7)
+            crop = cv2.addWeighted(crop, share, second, 1 - share, 0)
+        else:  # upper and lower face, or left and right, of two people
+            ramp = np.clip((np.arange(SIDE) - rng.uniform(45, 75)) / rng.uniform(6, 30) + 0.5, 0, 1)
+            ramp = ramp[:, None, None] if rng.random() < 0.7 else ramp[None, :, None]
+            crop = (crop * (1 - ramp) + second * ramp).astype(np.uint8)
     if rng.random() < 0.35:  # a far face: few pixels
         side = int(rng.integers(22, 80))
         crop = cv2.resize(cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA), (SIDE, SIDE),
@@ -145,7 +163,7 @@ def view_of(picture, rng):
 class Views:
     """Labelled views in WORK: a ring of crops with the teacher's embedding, group and identity."""
 
-    def __init__(self, folder, capacity, pools, shares, teacher, seed):
+    def __init__(self, folder, capacity, pools, shares, teacher, seed, blends):
         folder.mkdir(parents=True, exist_ok=True)
 
         def array(name, shape, kind):
@@ -157,7 +175,7 @@ class Views:
         self.labels = array("views_labels.f16", (DIMENSIONS,), np.float16)
         self.classes = array("views_classes.i32", (), np.int32)
         self.groups = array("views_groups.u8", (), np.uint8)
-        self.count = 0
+        self.count, self.blends = 0, blends
         self.capacity, self.pools, self.teacher, self.seed = capacity, pools, teacher, seed
         self.shares = np.array(shares) / np.sum(shares)
         # Pool by pool, so that a pool added later leaves the earlier classes' numbers alone.
@@ -175,8 +193,12 @@ class Views:
             group = int(rng.choice(len(self.pools), p=self.shares))
             pool = self.pools[group]
             picture = pool[int(rng.integers(len(pool)))]
-            crops.append(view_of(picture, rng))
-            self.classes[rows[k]] = self.class_of.get(picture.identity, -1)
+            other = None
+            if group < 3 and rng.random() < self.blends:
+                pool = self.pools[int(rng.choice(3, p=self.shares[:3] / self.shares[:3].sum()))]
+                other = pool[int(rng.integers(len(pool)))]
+            crops.append(view_of(picture, rng, other))
+            self.classes[rows[k]] = -1 if other else self.class_of.get(picture.identity, -1)
             self.groups[rows[k]] = group
         self.crops[rows] = np.stack(crops)
         self.labels[rows] = self.teacher(crops)
@@ -190,13 +212,13 @@ class Views:
 class MarginLoss(torch.nn.Module):
     """CosFace over the known identities; a class starts at the teacher's label of its first view."""
 
-    def __init__(self, classes, scale=24.0, margin=0.15):
+    def __init__(self, classes, scale=24.0):
         super().__init__()
         self.centres = torch.nn.Parameter(F.normalize(torch.randn(max(classes, 1), DIMENSIONS)))
         self.register_buffer("seen", torch.zeros(max(classes, 1), dtype=torch.bool))
-        self.scale, self.margin = scale, margin
+        self.scale = scale
 
-    def forward(self, embeddings, classes, labels):
+    def forward(self, embeddings, classes, labels, margins):
         with torch.no_grad():
             new = ~self.seen[classes]
             self.centres[classes[new]] = labels[new]
@@ -204,7 +226,7 @@ class MarginLoss(torch.nn.Module):
         cosine = embeddings @ F.normalize(self.centres).T
         rows = torch.arange(len(classes))
         shifted = cosine.clone()
-        shifted[rows, classes] = cosine[rows, classes] - self.margin
+        shifted[rows, classes] = cosine[rows, classes] - margins
         # Identities not met yet have random centres: leave them out of the comparison.
         shifted[:, ~self.seen] = -1.0
         return F.cross_entropy(self.scale * shifted, classes, reduction="none")
@@ -316,6 +338,7 @@ def main():
     parser.add_argument("--capacity", type=int, default=120_000)
     parser.add_argument("--optimiser", choices=["adamw", "muon"], default="muon")
     parser.add_argument("--rate", type=float, help="default 0.003 for adamw, 0.02 for muon")
+    parser.add_argument("--blends", type=float, default=0.35, help="share of a photograph's views blended with another")
     parser.add_argument("--identity-weight", type=float, default=0.05)
     parser.add_argument("--rendered-identity", type=float, default=5.0,
                         help="weight of a rendered face's identity against a photograph's")
@@ -356,7 +379,7 @@ def main():
     teacher_figures = {k: figures_of(teacher_embeddings[k], v[1])[0] for k, v in sets.items()}
     print("teacher", teacher_figures, flush=True)
 
-    views = Views(arguments.work, arguments.capacity, pools, shares, teacher, arguments.seed)
+    views = Views(arguments.work, arguments.capacity, pools, shares, teacher, arguments.seed, arguments.blends)
     network = Embedder().to(memory_format=torch.channels_last)
     average = copy.deepcopy(network)
     margin = MarginLoss(len(views.class_of))
@@ -386,6 +409,11 @@ def main():
         if not arguments.restart_schedule:
             for o, s in zip(optimisers, state["optimisers"]):
                 o.load_state_dict(s)
+            for o in optimisers:  # classes added since then have no moments yet
+                for p, moments in o.state.items():
+                    for key, value in moments.items():
+                        if value.ndim and len(value) < len(p):
+                            moments[key] = torch.cat([value, torch.zeros_like(p[len(value):])])
             start = state["step"]
 
     def save(step):
@@ -436,7 +464,8 @@ def main():
         relation = ((out @ out.T - labels @ labels.T).pow(2) * trust[:, None] * trust[None]).mean()
         has = classes >= 0
         leads = 1 + (arguments.rendered_identity - 1) * (1 - real[has])
-        identity = (leads * margin(out[has], classes[has], labels[has])).sum() / len(out)
+        margins = torch.where(real[has] > 0, 0.15, 0.3)
+        identity = (leads * margin(out[has], classes[has], labels[has], margins)).sum() / len(out)
         loss = distil + 4.0 * relation + arguments.identity_weight * identity
         for o in optimisers:
             o.zero_grad(set_to_none=True)
