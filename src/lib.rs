@@ -22,9 +22,9 @@ pub mod visit;
 // around the path
 pub mod broker;
 pub mod cli;
+pub mod daemon;
 pub mod demo;
 pub mod ops;
-pub mod daemon;
 pub mod privacy;
 pub mod storage;
 pub mod web;

@@ -74,11 +74,15 @@ fn serve(frame: Arc<Mutex<Vec<u8>>>, stop: Arc<AtomicBool>) -> u16 {
             std::thread::spawn(move || {
                 let mut request = [0; 2048];
                 let _ = connection.read(&mut request);
-                let head = "HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n";
+                let head =
+                    "HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n";
                 let mut open = connection.write_all(head.as_bytes()).is_ok();
                 while open && !stop.load(Ordering::Relaxed) {
                     let jpeg = frame.lock().unwrap().clone();
-                    let part = format!("--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", jpeg.len());
+                    let part = format!(
+                        "--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n",
+                        jpeg.len()
+                    );
                     open = connection.write_all(&[part.as_bytes(), &jpeg, b"\r\n"].concat()).is_ok();
                     std::thread::sleep(Duration::from_millis(100));
                 }
@@ -98,8 +102,13 @@ fn members_are_recognised_from_other_photographs_and_strangers_are_not() {
     let count: usize = std::env::var("SHOPGUIDE_FACES").ok().and_then(|n| n.parse().ok()).unwrap_or(12);
     let people = people(&zip);
     let members: Vec<_> = people.iter().filter(|(_, photos)| photos.len() >= 6).take(count).collect();
-    let strangers: Vec<_> = people.iter().filter(|(_, photos)| (2..6).contains(&photos.len())).take(count).collect();
-    assert_eq!((members.len(), strangers.len()), (count, count), "too few held-out people for SHOPGUIDE_FACES={count}");
+    let strangers: Vec<_> =
+        people.iter().filter(|(_, photos)| (2..6).contains(&photos.len())).take(count).collect();
+    assert_eq!(
+        (members.len(), strangers.len()),
+        (count, count),
+        "too few held-out people for SHOPGUIDE_FACES={count}"
+    );
 
     let present = Arc::new(Mutex::new(scene(None, 0)));
     let stop = Arc::new(AtomicBool::new(false));
@@ -135,14 +144,18 @@ fn members_are_recognised_from_other_photographs_and_strangers_are_not() {
     }
 
     let daemon = shop.run();
-    eventually("the camera is live", || (daemon.metric("shopguide_frames_total{camera=\"door\"}") > 0.0).then_some(()));
+    eventually("the camera is live", || {
+        (daemon.metric("shopguide_frames_total{camera=\"door\"}") > 0.0).then_some(())
+    });
 
     // Everybody stands before the camera for three seconds, one after the other.
     let mut shown: Vec<(i64, i64, Option<&str>)> = Vec::new();
     for i in 0..count {
         let stranger = &strangers[i];
-        let unknown: Vec<_> = stranger.1.iter().map(|b| image::load_from_memory(b).unwrap().to_rgb8()).collect();
-        for (who, photos) in [(Some(members[i].0.as_str()), &others[members[i].0.as_str()]), (None, &unknown)] {
+        let unknown: Vec<_> =
+            stranger.1.iter().map(|b| image::load_from_memory(b).unwrap().to_rgb8()).collect();
+        for (who, photos) in [(Some(members[i].0.as_str()), &others[members[i].0.as_str()]), (None, &unknown)]
+        {
             let from = milliseconds();
             for step in 0..30_u32 {
                 let photo = &photos[(step / 10) as usize % photos.len()];
@@ -162,7 +175,9 @@ fn members_are_recognised_from_other_photographs_and_strangers_are_not() {
 
     let database = rusqlite::Connection::open(shop.data().join("shop.sqlite")).unwrap();
     let mut statement = database
-        .prepare("SELECT m.alias, v.entered FROM visits v JOIN members m ON m.id = v.member ORDER BY v.entered")
+        .prepare(
+            "SELECT m.alias, v.entered FROM visits v JOIN members m ON m.id = v.member ORDER BY v.entered",
+        )
         .unwrap();
     let visits: Vec<(String, i64)> =
         statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect();

@@ -83,7 +83,8 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         Some(_) => None,
         None => Some(Scratch::new()?),
     };
-    let folder = args.folder.clone().or_else(|| scratch.as_ref().map(|s| s.0.clone())).context("no folder")?;
+    let folder =
+        args.folder.clone().or_else(|| scratch.as_ref().map(|s| s.0.clone())).context("no folder")?;
     let demo = Demo::start(args, &folder)?;
     let code = if args.once { demo.once(args)? } else { demo.show()? };
     Ok(code)
@@ -174,7 +175,11 @@ impl Demo {
         }
         println!("  how everything is            http://{web}/status");
         if let Some(broker) = self.daemon.broker() {
-            println!("\n  MQTT: mosquitto_sub -V 5 -h {} -p {} -v -t 'shopguide/#'", broker.ip(), broker.port());
+            println!(
+                "\n  MQTT: mosquitto_sub -V 5 -h {} -p {} -v -t 'shopguide/#'",
+                broker.ip(),
+                broker.port()
+            );
         }
         println!("\nEnd it with Ctrl-C.");
         let _ = self.began.set(Instant::now());
@@ -240,7 +245,8 @@ fn feed(scene: Arc<Scene>, began: Arc<OnceLock<Instant>>, bounded: bool) -> Demo
 
 /// `wanted`, or the next address whose port is free.
 fn free_near(wanted: SocketAddr) -> anyhow::Result<SocketAddr> {
-    let ports = (wanted.port()..=wanted.port().saturating_add(50)).map(|port| SocketAddr::new(wanted.ip(), port));
+    let ports =
+        (wanted.port()..=wanted.port().saturating_add(50)).map(|port| SocketAddr::new(wanted.ip(), port));
     let free = |address: &SocketAddr| TcpListener::bind(address).is_ok();
     ports.into_iter().find(free).ok_or_else(|| anyhow!("{wanted} and the 50 ports after it are taken"))
 }
@@ -250,11 +256,13 @@ fn settings(web: SocketAddr, broker: &str, embedded: bool, folder: &Path) -> any
     let (host, port) = broker.rsplit_once(':').context("--broker takes HOST:PORT")?;
     let mut text = format!(
         "[store]\nid = \"demo\"\nname = \"Corner Shop (demo)\"\ncurrency = \"€\"\n\n[storage]\nfolder = {:?}\n\n\
-         [web]\nlisten = \"{web}\"\nlive_view = true\n\n[mqtt]\nhost = {host:?}\nport = {port}\n\n",
+         [web]\nlisten = \"{web}\"\nlive_view = true\n\n",
         folder.display().to_string(),
     );
     if embedded {
         write!(text, "[broker]\nlisten = \"{broker}\"\n\n")?;
+    } else {
+        write!(text, "[mqtt]\nhost = {host:?}\nport = {port}\n\n")?;
     }
     for (zone, title) in ZONES.iter().zip(["Welcome to the Corner Shop", "Tea, coffee and more"]) {
         write!(text, "[[camera]]\nid = \"{zone}\"\nzone = \"{zone}\"\nsource = \"demo\"\n\n")?;
@@ -294,7 +302,10 @@ fn print_report(report: &Report) {
             m.reason.as_ref().map_or_else(String::new, |r| format!("\n    \"{r}\""))
         );
     }
-    println!("strangers: {} faced a camera, {} taken for a member", report.strangers_faced, report.strangers_taken_for_members);
+    println!(
+        "strangers: {} faced a camera, {} taken for a member",
+        report.strangers_faced, report.strangers_taken_for_members
+    );
     println!("published: {} personal slates, {} impressions", report.slates_published, report.impressions);
     if let Some(latency) = &report.latency_ms {
         println!(

@@ -65,7 +65,13 @@ pub fn run(args: &EnrolArgs) -> anyhow::Result<ExitCode> {
         at: now,
     };
     let by = operator();
-    let new = NewMember { token: args.card.clone(), name: args.name.clone(), contact: None, consent, by: by.clone() };
+    let new = NewMember {
+        token: args.card.clone(),
+        name: args.name.clone(),
+        contact: None,
+        consent,
+        by: by.clone(),
+    };
     let member = store.add_member(new)?;
     let templates = enrolment::templates(member.id, &eyes.model_id(), &faces, &chosen);
     store.add_templates(member.id, &templates, &by, now)?;

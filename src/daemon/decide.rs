@@ -121,7 +121,14 @@ pub struct Decider {
 
 impl Decider {
     /// Takes what the thread works with; templates and catalogue are read on its first turn.
-    pub fn new(clock: Clock, store: Store, settings: &Settings, embedder: Embedder, boot: &str, out: Out) -> Self {
+    pub fn new(
+        clock: Clock,
+        store: Store,
+        settings: &Settings,
+        embedder: Embedder,
+        boot: &str,
+        out: Out,
+    ) -> Self {
         let threshold = settings.recognition.threshold.unwrap_or(embedder.threshold);
         Self {
             clock,
@@ -216,7 +223,10 @@ impl Decider {
     }
 
     fn alias(&self, member: MemberId) -> String {
-        self.here.iter().find(|((m, _), _)| *m == member).map_or_else(String::new, |(_, here)| here.alias.clone())
+        self.here
+            .iter()
+            .find(|((m, _), _)| *m == member)
+            .map_or_else(String::new, |(_, here)| here.alias.clone())
     }
 
     fn event(&self, now: Now, what: LiveWhat) {
@@ -232,7 +242,12 @@ impl Decider {
                 tracing::info!(%zone, votes, score = f64::from(score), "a member came");
                 let alias = self.store.member(member).ok().flatten().map_or_else(String::new, |m| m.alias);
                 let tag = VisitTag::random();
-                self.tell(VisitMessage { visit: tag.clone(), zone: zone.clone(), entered: at.utc, left: None });
+                self.tell(VisitMessage {
+                    visit: tag.clone(),
+                    zone: zone.clone(),
+                    entered: at.utc,
+                    left: None,
+                });
                 self.event(at, LiveWhat::Entered { alias: alias.clone(), zone: zone.clone(), votes, score });
                 self.out.recorder.send(Record::Entered { member, zone: zone.clone(), at: at.utc });
                 self.stations_of(&zone).for_each(|s| s.enter(member));
@@ -253,7 +268,10 @@ impl Decider {
                         entered: here.entered.utc,
                         left,
                     });
-                    self.event(at, LiveWhat::Left { alias: here.alias, zone, stayed: Some(at.since(entered)) });
+                    self.event(
+                        at,
+                        LiveWhat::Left { alias: here.alias, zone, stayed: Some(at.since(entered)) },
+                    );
                 }
             }
         }
@@ -291,12 +309,15 @@ impl Decider {
             }
         };
         let slate = station.personal(member, &person, &self.catalogue, &mut self.ids, now, self.personal_for);
-        self.event(now, LiveWhat::Slate {
-            alias: self.alias(member),
-            display: slate.display.clone(),
-            slate: slate.id.clone(),
-            items: slate.items.len(),
-        });
+        self.event(
+            now,
+            LiveWhat::Slate {
+                alias: self.alias(member),
+                display: slate.display.clone(),
+                slate: slate.id.clone(),
+                items: slate.items.len(),
+            },
+        );
         self.made(slate);
     }
 
@@ -346,7 +367,8 @@ impl Decider {
             AckKind::Shown => {
                 awaited.shown = true;
                 self.out.metrics.impressions.inc();
-                latency = slate.captured.and_then(|c| Duration::try_from(ack.received.duration_since(c)).ok());
+                latency =
+                    slate.captured.and_then(|c| Duration::try_from(ack.received.duration_since(c)).ok());
                 if let Some(latency) = latency {
                     Metrics::observe(&self.out.metrics.shown, latency);
                 }
@@ -418,7 +440,8 @@ impl Decider {
         let mut gallery = Gallery::new(self.embedder.model.as_str(), self.embedder.dimensions);
         let templates = self.store.templates()?;
         let known: BTreeSet<MemberId> = templates.iter().map(|t| t.member).collect();
-        let refused: BTreeSet<MemberId> = gallery.extend(templates).into_iter().map(|(member, _)| member).collect();
+        let refused: BTreeSet<MemberId> =
+            gallery.extend(templates).into_iter().map(|(member, _)| member).collect();
         if !refused.is_empty() {
             tracing::warn!(
                 members = refused.len(),

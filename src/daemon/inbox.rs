@@ -7,9 +7,11 @@ use crate::ops::metrics::Metrics;
 use crate::publish::wire::{CatalogueMessage, ProductMessage, ReceiptMessage, StockMessage};
 use crate::publish::{Delivery, Incoming};
 use crate::storage::{Card, NewLine, NewProduct, NewReceipt, Outcome, Recorded, StorageError, Store};
-use crate::web::{Changes, Counted, Fault, FrameRefused, LineIn, ProductIn, ReceiptIn, Refused, Request, StockIn};
-use std::sync::mpsc::SyncSender;
+use crate::web::{
+    Changes, Counted, Fault, FrameRefused, LineIn, ProductIn, ReceiptIn, Refused, Request, StockIn,
+};
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 use tokio::sync::{Semaphore, mpsc};
 
 /// Requests and deliveries that are worked on at once; the rest waits in their queues.
@@ -141,8 +143,12 @@ fn is_final(error: &StorageError) -> bool {
 fn refused(error: StorageError) -> Refused {
     let fault = |remedy: &str| Fault::new(error.to_string(), "", remedy);
     match error {
-        StorageError::Full { .. } => Refused::Full(fault("free some space and send it again; nothing was stored")),
-        _ if is_final(&error) => Refused::Bad(vec![fault("mend it and send all of it again; nothing was stored")]),
+        StorageError::Full { .. } => {
+            Refused::Full(fault("free some space and send it again; nothing was stored"))
+        }
+        _ if is_final(&error) => {
+            Refused::Bad(vec![fault("mend it and send all of it again; nothing was stored")])
+        }
         _ => Refused::Unavailable(fault("send it again later; nothing was stored")),
     }
 }

@@ -73,7 +73,9 @@ impl Looker {
             }
             self.metrics.frames.get_or_create(&Metrics::camera(&frame.camera)).inc();
             self.metrics.faces.inc_by(sighting.faces.len() as u64);
-            self.metrics.embeddings.inc_by(sighting.faces.iter().filter(|f| f.embedding.is_some()).count() as u64);
+            self.metrics
+                .embeddings
+                .inc_by(sighting.faces.iter().filter(|f| f.embedding.is_some()).count() as u64);
             let picture = self.live.watched().then_some(frame);
             match self.sightings.try_send(Input::Seen(sighting, picture)) {
                 Ok(()) => {}

@@ -116,7 +116,10 @@ pub struct Daemon {
     runtime: Runtime,
 }
 
-fn spawn<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> std::io::Result<JoinHandle<T>> {
+fn spawn<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> std::io::Result<JoinHandle<T>> {
     std::thread::Builder::new().name(name.to_owned()).spawn(work)
 }
 
@@ -142,7 +145,11 @@ impl Daemon {
             Some(eyes) => (eyes, Vec::new()),
             None => load_eyes(&settings)?,
         };
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("tokio").enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("tokio")
+            .enable_all()
+            .build()?;
         let entered = runtime.enter();
 
         // outwards first: what displays should show, and who carries it
@@ -181,7 +188,8 @@ impl Daemon {
                 threshold: eyes.card_threshold().0,
             };
             let (settled, metrics) = (eyes.settled(), metrics.clone());
-            let out = Out { desired: desired.clone(), recorder, visits, settled, live: live.clone(), metrics };
+            let out =
+                Out { desired: desired.clone(), recorder, visits, settled, live: live.clone(), metrics };
             let decider = Decider::new(clock.clone(), store.clone(), &settings, embedder, &boot, out);
             let heart = heart("decide");
             hearts.push(heart.clone());
@@ -189,8 +197,13 @@ impl Daemon {
         };
         let recognition = Recognition::new(settings.recognition.enabled);
         let mailbox = Mailbox::new();
-        let cameras = Arc::new(Cameras::start(&settings.cameras, clock.clone(), mailbox.clone(), brought.feeds)?);
-        let models = status::Models { detector: eyes.detector_id(), embedder: eyes.model_id(), refused: refused_models };
+        let cameras =
+            Arc::new(Cameras::start(&settings.cameras, clock.clone(), mailbox.clone(), brought.feeds)?);
+        let models = status::Models {
+            detector: eyes.detector_id(),
+            embedder: eyes.model_id(),
+            refused: refused_models,
+        };
         let mut looking = Vec::new();
         let more: Vec<Eyes> = (1..settings.vision.threads).map(|_| eyes.another()).collect();
         for (n, eyes) in std::iter::once(eyes).chain(more).enumerate() {
@@ -399,7 +412,8 @@ fn live_view(settings: &Settings) -> Live {
     if !settings.web.live_view {
         return Live::off();
     }
-    let camera = |c: &crate::camera::settings::CameraSettings| LiveCamera { id: c.id.clone(), zone: c.zone.clone() };
+    let camera =
+        |c: &crate::camera::settings::CameraSettings| LiveCamera { id: c.id.clone(), zone: c.zone.clone() };
     Live::of(settings.cameras.iter().map(camera))
 }
 
@@ -412,7 +426,9 @@ async fn keep_house(store: Store, clock: Clock, keep_days: u32) {
         let (store, now) = (store.clone(), clock.now().utc);
         match tokio::task::spawn_blocking(move || store.expire(now, keep_days)).await {
             Ok(Ok(expired)) => tracing::debug!(?expired, "what was too old was taken out"),
-            Ok(Err(error)) => tracing::error!(%error, "what is too old could not be taken out; tried again tomorrow"),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "what is too old could not be taken out; tried again tomorrow")
+            }
             Err(_) => return,
         }
     }

@@ -85,7 +85,9 @@ fn write(
         }
         Record::Slate(slate) => {
             let visit = match slate.audience {
-                Audience::Personal { member } => open.iter().find(|((m, _), _)| *m == member).map(|(_, v)| *v),
+                Audience::Personal { member } => {
+                    open.iter().find(|((m, _), _)| *m == member).map(|(_, v)| *v)
+                }
                 Audience::Store => None,
             };
             store.record_slate(&slate, visit)?;

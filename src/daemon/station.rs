@@ -7,9 +7,9 @@
 use crate::clock::Now;
 use crate::display::{DisplaySettings, Turns};
 use crate::id::{MemberId, ProductId, SlateId};
+use crate::profile::Profile;
 use crate::publish::{Desired, Screen};
 use crate::recommend::{self, Audience, Catalogue, Moment, Slate, Suggestion, text};
-use crate::profile::Profile;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -109,10 +109,17 @@ impl Station {
     }
 
     /// Makes the store-level slate anew if its content changed or its time runs out; returns it then.
-    pub fn refresh_store(&mut self, catalogue: &Catalogue, ids: &mut SlateIds, now: Now) -> Option<Arc<Slate>> {
+    pub fn refresh_store(
+        &mut self,
+        catalogue: &Catalogue,
+        ids: &mut SlateIds,
+        now: Now,
+    ) -> Option<Arc<Slate>> {
         let moment = Moment { category: self.settings.category.clone(), ..Moment::default() };
         let items = recommend::suggest(catalogue, None, self.settings.items, &moment, self.settings.language);
-        let fresh = |s: &Arc<Slate>| s.items == items && s.valid_until > now.utc + STORE_RENEW && s.made_at <= now.utc;
+        let fresh = |s: &Arc<Slate>| {
+            s.items == items && s.valid_until > now.utc + STORE_RENEW && s.made_at <= now.utc
+        };
         if self.store.as_ref().is_some_and(fresh) {
             return None;
         }
@@ -156,7 +163,11 @@ impl Station {
         // A wall clock set back would otherwise leave an end that lies too far ahead.
         let too_far = left > half * 2;
         if left < half || too_far {
-            let longer = Slate { sequence: self.next_sequence(now), valid_until: now.utc + personal_for, ..(*slate).clone() };
+            let longer = Slate {
+                sequence: self.next_sequence(now),
+                valid_until: now.utc + personal_for,
+                ..(*slate).clone()
+            };
             slate = Arc::new(longer);
         }
         self.personal = Some((member, slate));
@@ -173,7 +184,8 @@ impl Station {
 
     /// Says what this display should show.
     pub fn publish(&self, desired: &Desired) {
-        let screen = Screen { store: self.store.clone(), personal: self.personal.as_ref().map(|(_, s)| s.clone()) };
+        let screen =
+            Screen { store: self.store.clone(), personal: self.personal.as_ref().map(|(_, s)| s.clone()) };
         desired.update(&self.settings.id, |present| *present = screen);
     }
 }

@@ -1,7 +1,7 @@
 //! How everything is, gathered from every part when somebody asks. Holds nothing about any person.
 
-use super::heartbeat::Heartbeat;
 use super::STUCK;
+use super::heartbeat::Heartbeat;
 use crate::camera::{CameraHealth, CameraState, Cameras};
 use crate::clock::Clock;
 use crate::ops::settings::Settings;
@@ -126,7 +126,11 @@ fn bus(bus: &BusHealth) -> Part {
         (Some(_), _) => (Health::Well, format!("connected to {}", bus.broker), None),
         (None, error) => (
             Health::Failed,
-            format!("not connected to {}{}", bus.broker, error.as_ref().map_or_else(String::new, |e| format!(": {e}"))),
+            format!(
+                "not connected to {}{}",
+                bus.broker,
+                error.as_ref().map_or_else(String::new, |e| format!(": {e}"))
+            ),
             Some("see that the broker runs and lets the daemon in; it is tried again by itself".to_owned()),
         ),
     };

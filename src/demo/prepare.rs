@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 
 /// Receipts stored in one transaction.
 const BATCH: usize = 2_000;
-/// Photographs taken of a member until three of them are good.
+/// Photographs taken of a member; the three that fit best are used.
 const PHOTOGRAPHS: usize = 6;
 
 /// A step of the preparation, for whoever shows progress: what, how far, of how many.
@@ -63,7 +63,8 @@ pub fn fill(
     let faces: Vec<usize> = (0..members.len()).filter(|i| world.members[*i].face.is_some()).collect();
     for (done, &i) in faces.iter().enumerate() {
         progress("enrolling rendered shoppers", done, faces.len());
-        enrol(world, i, members[i], store, eyes, now).with_context(|| format!("enrolling rendered shopper {i}"))?;
+        enrol(world, i, members[i], store, eyes, now)
+            .with_context(|| format!("enrolling rendered shopper {i}"))?;
     }
     progress("ready", 1, 1);
     Ok(members)
@@ -92,7 +93,12 @@ fn receipts(world: &World, members: &[MemberId]) -> Vec<NewReceipt> {
     for (i, (member, id)) in world.members.iter().zip(members).enumerate() {
         for (n, basket) in member.baskets.iter().enumerate() {
             let line = |l: &crate::history::Line| {
-                Some(NewLine { sku: sku(l.product)?, quantity: l.quantity, unit_price: l.unit_price, name: None })
+                Some(NewLine {
+                    sku: sku(l.product)?,
+                    quantity: l.quantity,
+                    unit_price: l.unit_price,
+                    name: None,
+                })
             };
             all.push(NewReceipt {
                 id: format!("demo-{i}-{n}"),
@@ -121,9 +127,6 @@ fn enrol(
     for (position, photograph) in world.photos(number, PHOTOGRAPHS).iter().enumerate() {
         if let Ok((embedding, quality)) = eyes.enrol(photograph) {
             faces.push((position, embedding, quality));
-        }
-        if faces.len() == enrolment::FACES {
-            break;
         }
     }
     let chosen = enrolment::choose(&faces, &nobody, threshold, true)?;

@@ -223,7 +223,12 @@ fn visits(database: &Connection) -> rusqlite::Result<Vec<Visit>> {
     let sql = "SELECT v.member, m.alias, v.zone, v.entered FROM visits v JOIN members m ON m.id = v.member";
     let mut statement = database.prepare(sql)?;
     let rows = statement.query_map([], |row| {
-        Ok(Visit { member: MemberId(row.get(0)?), alias: row.get(1)?, zone: row.get(2)?, entered: time(row.get(3)?) })
+        Ok(Visit {
+            member: MemberId(row.get(0)?),
+            alias: row.get(1)?,
+            zone: row.get(2)?,
+            entered: time(row.get(3)?),
+        })
     })?;
     rows.collect()
 }
@@ -248,7 +253,9 @@ fn shown(database: &Connection) -> rusqlite::Result<Vec<Shown>> {
 fn reasons_are_true(slate: &Value, world: &World, number: usize) -> bool {
     let Some(items) = slate["items"].as_array().filter(|items| !items.is_empty()) else { return false };
     items.iter().all(|item| {
-        let Some(product) = world.products.iter().find(|p| item["sku"] == p.sku.as_str()) else { return false };
+        let Some(product) = world.products.iter().find(|p| item["sku"] == p.sku.as_str()) else {
+            return false;
+        };
         let baskets = &world.members[number].baskets;
         let times = |one: &dyn Fn(crate::id::ProductId) -> bool| {
             baskets.iter().filter(|b| b.lines.iter().any(|l| one(l.product))).count() as u64
@@ -260,7 +267,12 @@ fn reasons_are_true(slate: &Value, world: &World, number: usize) -> bool {
             }
             Some("popular-in-category") => {
                 let category = reason["category"].as_str();
-                let of = |id| world.products.iter().any(|p| p.id == id && p.category.last().map(String::as_str) == category);
+                let of = |id| {
+                    world
+                        .products
+                        .iter()
+                        .any(|p| p.id == id && p.category.last().map(String::as_str) == category)
+                };
                 product.category.last().map(String::as_str) == category && times(&of) > 0
             }
             Some("popular") => reason["receipts"].as_u64().is_some_and(|n| n > 0),

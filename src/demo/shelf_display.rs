@@ -100,7 +100,8 @@ mod tests {
     #[test]
     fn what_is_older_or_over_is_not_shown() {
         let now: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
-        let message = |sequence: u64, until: &str| json!({"sequence": sequence, "valid_until": until}).to_string();
+        let message =
+            |sequence: u64, until: &str| json!({"sequence": sequence, "valid_until": until}).to_string();
         let mut newest = 5;
         assert!(accept(message(5, "2026-01-01T12:00:09Z").as_bytes(), &mut newest, now).is_none());
         assert!(accept(message(6, "2026-01-01T11:59:59Z").as_bytes(), &mut newest, now).is_none());

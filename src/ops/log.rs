@@ -95,7 +95,8 @@ fn parse(text: &str) -> Result<EnvFilter, NotAFilter> {
         return Err(no(format!("holds \"{level}\", which is not a level"), meant));
     }
     let never = crate::camera::NEVER_LOGGED.map(|target| format!("{target}=off")).join(",");
-    EnvFilter::try_new(format!("{QUIET},{},{never}", parts.join(","))).map_err(|error| no(format!("is not valid: {error}"), None))
+    EnvFilter::try_new(format!("{QUIET},{},{never}", parts.join(",")))
+        .map_err(|error| no(format!("is not valid: {error}"), None))
 }
 
 /// Whether standard error is the stream that systemd opened to the journal (`$JOURNAL_STREAM` names

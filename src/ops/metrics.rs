@@ -81,7 +81,8 @@ impl Default for Metrics {
             histogram
         };
         let look = histogram("vision", "Time that vision took for a frame");
-        let decision = histogram("capture_to_decision", "From a frame's capture to the decision that a member came");
+        let decision =
+            histogram("capture_to_decision", "From a frame's capture to the decision that a member came");
         let shown = histogram("capture_to_shown", "From a frame's capture to the display's confirmation");
         Self {
             frames,

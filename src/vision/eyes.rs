@@ -185,8 +185,7 @@ impl Eyes {
         };
         let begin = Instant::now();
         let timeout = self.settings.track_timeout;
-        let mut watched =
-            self.remembered().remove(&frame.camera).unwrap_or_else(|| Watched::new(timeout));
+        let mut watched = self.remembered().remove(&frame.camera).unwrap_or_else(|| Watched::new(timeout));
         let tracked = watched.tracker.update(&detections, now);
         let mut ended = tracked.ended;
         self.forget(&mut watched, &ended);

@@ -86,7 +86,9 @@ impl Shop {
     pub fn new(extra: &str) -> Self {
         let shop = Self::bare();
         let (web, mqtt) = (shop.web, shop.mqtt);
-        shop.configure(&format!("[broker]\nlisten = \"127.0.0.1:{mqtt}\"\n\n[web]\nlisten = \"127.0.0.1:{web}\"\n\n{extra}"));
+        shop.configure(&format!(
+            "[broker]\nlisten = \"127.0.0.1:{mqtt}\"\n\n[web]\nlisten = \"127.0.0.1:{web}\"\n\n{extra}"
+        ));
         shop
     }
 
@@ -121,7 +123,12 @@ impl Shop {
     pub fn run(&self) -> Daemon {
         let log = self.folder.path().join("daemon.log");
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
-        let child = shopguide(["run", "--config"]).arg(self.config()).stdout(Stdio::null()).stderr(file).spawn().unwrap();
+        let child = shopguide(["run", "--config"])
+            .arg(self.config())
+            .stdout(Stdio::null())
+            .stderr(file)
+            .spawn()
+            .unwrap();
         let mut daemon = Daemon { child, web: self.web, log };
         eventually("the daemon is ready", || {
             if let Some(status) = daemon.child.try_wait().unwrap() {
@@ -143,15 +150,19 @@ pub struct Daemon {
 impl Daemon {
     /// Status code and body of a page; `None` if nobody answers.
     pub fn get(&self, path: &str) -> Option<(u16, String)> {
-        let agent: ureq::Agent =
-            ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(10))).build().into();
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(10)))
+            .build()
+            .into();
         let mut response = agent.get(format!("http://127.0.0.1:{}{path}", self.web)).call().ok()?;
         Some((response.status().as_u16(), response.body_mut().read_to_string().ok()?))
     }
 
     /// A JSON answer.
     pub fn json(&self, path: &str) -> serde_json::Value {
-        let (status, body) = self.get(path).unwrap_or_else(|| panic!("no answer from {path}:\n{}", self.logs()));
+        let (status, body) =
+            self.get(path).unwrap_or_else(|| panic!("no answer from {path}:\n{}", self.logs()));
         assert_eq!(status, 200, "{path}: {body}");
         serde_json::from_str(&body).unwrap()
     }
@@ -219,7 +230,11 @@ impl Mosquitto {
             return None;
         }
         let config = folder.join("mosquitto.conf");
-        std::fs::write(&config, format!("listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n")).unwrap();
+        std::fs::write(
+            &config,
+            format!("listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n"),
+        )
+        .unwrap();
         let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin";
         let child = Command::new("mosquitto")
             .env("PATH", path)
