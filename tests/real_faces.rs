@@ -10,13 +10,14 @@ mod harness;
 use harness::{Shop, eventually, printed, shared};
 use image::{Rgb, RgbImage, imageops};
 use sha2::{Digest, Sha256};
+use shopguide::camera::decode::decode;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// The same rule as `models/training/split.py`: these identities are in no training.
 fn held_out(identity: &str) -> bool {
@@ -93,7 +94,7 @@ fn serve(frame: Arc<Mutex<Vec<u8>>>, stop: Arc<AtomicBool>) -> u16 {
 }
 
 fn milliseconds() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64
+    jiff::Timestamp::now().as_millisecond()
 }
 
 #[test]
@@ -138,7 +139,7 @@ fn members_are_recognised_from_other_photographs_and_strangers_are_not() {
         identity_of.insert(enrolled["alias"].as_str().unwrap().to_owned(), name.as_str());
         let unused = |(i, bytes): (usize, &Vec<u8>)| {
             let taken = used.contains(&kept[i]);
-            (!taken).then(|| image::load_from_memory(bytes).unwrap().to_rgb8())
+            (!taken).then(|| decode(bytes).unwrap())
         };
         others.insert(name, photos.iter().enumerate().filter_map(unused).collect());
     }
@@ -152,8 +153,7 @@ fn members_are_recognised_from_other_photographs_and_strangers_are_not() {
     let mut shown: Vec<(i64, i64, Option<&str>)> = Vec::new();
     for i in 0..count {
         let stranger = &strangers[i];
-        let unknown: Vec<_> =
-            stranger.1.iter().map(|b| image::load_from_memory(b).unwrap().to_rgb8()).collect();
+        let unknown: Vec<_> = stranger.1.iter().map(|b| decode(b).unwrap()).collect();
         for (who, photos) in [(Some(members[i].0.as_str()), &others[members[i].0.as_str()]), (None, &unknown)]
         {
             let from = milliseconds();

@@ -97,7 +97,8 @@ struct Here {
     alias: String,
     tag: VisitTag,
     entered: Now,
-    captured: jiff::Timestamp,
+    /// Capture time of the last frame that showed them.
+    seen: jiff::Timestamp,
 }
 
 /// The deciding thread's own.
@@ -190,8 +191,13 @@ impl Decider {
             self.present(presence);
         }
         for face in &sighting.faces {
-            let decided = matches!(self.visits.who(face.track), TrackState::Member(_));
-            self.out.settled.set(face.track, decided);
+            let who = self.visits.who(face.track);
+            self.out.settled.set(face.track, matches!(who, TrackState::Member(_)));
+            if let TrackState::Member(member) = who
+                && let Some(here) = self.here.get_mut(&(member, sighting.zone.clone()))
+            {
+                here.seen = sighting.captured.utc;
+            }
         }
         for track in &sighting.ended {
             self.out.settled.set(*track, false);
@@ -251,7 +257,7 @@ impl Decider {
                 self.event(at, LiveWhat::Entered { alias: alias.clone(), zone: zone.clone(), votes, score });
                 self.out.recorder.send(Record::Entered { member, zone: zone.clone(), at: at.utc });
                 self.stations_of(&zone).for_each(|s| s.enter(member));
-                let here = Here { alias, tag, entered: at, captured: captured.utc };
+                let here = Here { alias, tag, entered: at, seen: captured.utc };
                 self.here.insert((member, zone), here);
             }
             Presence::Dwelt { zone, .. } => tracing::debug!(%zone, "a member stays"),
@@ -338,7 +344,7 @@ impl Decider {
             dismissed.retain(|_, at| now.since(*at) < COOL_DOWN);
             excluded.extend(dismissed.keys());
         }
-        let captured = self.here.get(&(member, zone.clone())).map_or(now.utc, |here| here.captured);
+        let captured = self.here.get(&(member, zone.clone())).map_or(now.utc, |here| here.seen);
         Ok(Person { profile, excluded, captured })
     }
 

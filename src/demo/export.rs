@@ -224,7 +224,7 @@ mod tests {
         let truth: Map<String, Value> = serde_json::from_slice(&read("a/gt.json")).unwrap();
         assert_eq!(truth.len(), 2 * PER_IDENTITY as usize + 1);
         for (path, faces) in truth {
-            let picture = image::load_from_memory(&read(&format!("a/{path}"))).unwrap();
+            let picture = crate::camera::decode::decode(&read(&format!("a/{path}"))).unwrap();
             for face in faces.as_array().unwrap() {
                 let b: Vec<f64> = serde_json::from_value(face["bbox"].clone()).unwrap();
                 let marks: Vec<[f64; 2]> = serde_json::from_value(face["landmarks"].clone()).unwrap();

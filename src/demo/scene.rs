@@ -142,8 +142,8 @@ impl Scene {
         let placement = Placement { centre, head_px: walk.head_px, smear, soft: 0.12 };
         let drawn = shopper.draw(picture, placement, &moment.pose, light);
         let reach = 0.55 * walk.head_px;
-        let hides = Rect { x: centre[0] - reach, y: centre[1] - reach, w: 2.0 * reach, h: h };
-        let face = drawn.visible.then(|| TrueFace {
+        let hides = Rect { x: centre[0] - reach, y: centre[1] - reach, w: 2.0 * reach, h };
+        let face = drawn.visible.then_some(TrueFace {
             who: walk.who,
             bbox: drawn.bbox,
             landmarks: drawn.landmarks,

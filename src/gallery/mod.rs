@@ -130,7 +130,8 @@ impl Gallery {
         }
         let values = &template.embedding.0;
         let length: f32 = values.iter().map(|v| v * v).sum();
-        if values.len() != self.dimensions || !((length - 1.0).abs() < 0.01) {
+        let is_unit = (length - 1.0).abs() < 0.01; // false for NaN
+        if values.len() != self.dimensions || !is_unit {
             return Err(GalleryError::NotAVector { expected: self.dimensions });
         }
         if self.counts.get(&template.member).is_some_and(|n| *n >= TEMPLATES_PER_MEMBER) {

@@ -242,7 +242,7 @@ mod tests {
                 std::fs::write(&ca, "no certificate").unwrap();
             }
             let tls = Some(TlsSettings { ca: ca.clone(), client: None });
-            let error = options(&settings(tls), "t", b"").err().expect("refused").to_string();
+            let error = options(&settings(tls), "t", b"").expect_err("refused").to_string();
             assert!(error.contains("ca.pem") && error.contains("[mqtt] ca"), "{error}");
         }
     }

@@ -224,7 +224,8 @@ impl Store {
 
     /// Opens a member's name and contact. The view is audited before anything is returned.
     pub fn details(&self, id: MemberId, by: &str, at: Timestamp) -> Result<Details, StorageError> {
-        let sealed: Option<(Option<Vec<u8>>, Option<Vec<u8>>)> = self.read(|db| {
+        type Sealed = Option<Vec<u8>>;
+        let sealed: Option<(Sealed, Sealed)> = self.read(|db| {
             let mut rows = db.prepare_cached("SELECT name, contact FROM members WHERE id = ?")?;
             Ok(rows.query_row([id.0], |r| Ok((r.get(0)?, r.get(1)?))).optional()?)
         })?;

@@ -167,7 +167,7 @@ mod tests {
             name: name.into(),
             dims: dims.to_vec(),
             data_type: 1,
-            raw_data: vec![0; bytes].into(),
+            raw_data: vec![0; bytes],
             ..TensorProto::default()
         }
     }

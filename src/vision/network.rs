@@ -289,7 +289,8 @@ fn check_golden(network: &mut Network, card: &Card) -> Result<(), Problem> {
         let limit = golden.tolerance * expected.iter().fold(card::GOLDEN_FLOOR, |m, v| m.max(v.abs()));
         for (at, &e) in expected.iter().enumerate() {
             let f = found.get(at).copied().unwrap_or(f32::NAN);
-            if !((f - e).abs() <= limit) {
+            let near = (f - e).abs() <= limit; // false for NaN
+            if !near {
                 return Err(Problem::Golden { output: name.clone(), at, expected: e, found: f });
             }
         }

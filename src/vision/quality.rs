@@ -120,7 +120,8 @@ pub fn judge(
         judgements.push((Poor::Blurred, rising(figures.detail, DETAIL.0, DETAIL.1)));
     }
     let score = judgements.iter().fold(1.0f32, |least, (_, s)| least.min(s.clamp(0.0, 1.0)));
-    let poor = judgements.iter().find(|(_, s)| !(*s >= min_quality)).map(|(reason, _)| *reason);
+    let enough = |s: f32| s >= min_quality; // false for NaN
+    let poor = judgements.iter().find(|(_, s)| !enough(*s)).map(|(reason, _)| *reason);
     Quality { score, poor }
 }
 

@@ -84,7 +84,7 @@ fn portraits(data: &Path, people: usize, each: usize) -> Vec<Vec<RgbImage>> {
     let mut read = |name: &String| {
         let mut bytes = Vec::new();
         archive.by_name(name).unwrap().read_to_end(&mut bytes).unwrap();
-        image::load_from_memory(&bytes).unwrap().into_rgb8()
+        crate::camera::decode::decode(&bytes).unwrap()
     };
     chosen.iter().map(|n| n[..each].iter().map(&mut read).collect()).collect()
 }

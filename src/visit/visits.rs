@@ -89,10 +89,10 @@ impl Visits {
         }
         for face in &sighting.faces {
             let member = self.ballots.get(&face.track).and_then(|b| b.decided);
-            if let Some(visit) = member.and_then(|m| self.visits.get_mut(&m)) {
-                if seen.mono > visit.seen.mono {
-                    visit.seen = seen;
-                }
+            if let Some(visit) = member.and_then(|m| self.visits.get_mut(&m))
+                && seen.mono > visit.seen.mono
+            {
+                visit.seen = seen;
             }
         }
         changes.extend(self.tick(now));

@@ -361,8 +361,8 @@ mod tests {
 
     fn newest(live: &Live) -> Option<u64> {
         let pictures = live.pictures(&CameraId::new("door").unwrap()).unwrap();
-        let number = pictures.borrow().as_ref().map(|p| p.number);
-        number
+
+        pictures.borrow().as_ref().map(|p| p.number)
     }
 
     fn event(what: LiveWhat) -> LiveEvent {

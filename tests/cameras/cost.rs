@@ -22,7 +22,7 @@ fn thread_seconds(name: &str) -> f64 {
 fn cpu_of_a_still_and_of_a_moving_scene() {
     let noisy = |step: u32, moving: bool| {
         let mut image =
-            image::load_from_memory(&picture(960, 540, if moving { step } else { 1 })).unwrap().into_rgb8();
+            shopguide::camera::decode::decode(&picture(960, 540, if moving { step } else { 1 })).unwrap();
         let mut seed = u64::from(step) * 0x9E37_79B9_7F4A_7C15 + 1;
         for value in image.iter_mut() {
             seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);

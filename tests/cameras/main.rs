@@ -27,7 +27,10 @@ fn a_camera_that_goes_silent_bad_and_black_is_noticed_each_time_and_comes_back()
             send(stream, &picture(320, 240, step))?;
         }
         match number {
-            0 => Ok(std::thread::sleep(DEADLINE)),
+            0 => {
+                std::thread::sleep(DEADLINE);
+                Ok(())
+            }
             1 => loop {
                 send(stream, b"<html>camera is busy</html>")?;
             },
@@ -100,7 +103,10 @@ fn silence_is_noticed_in_time_and_others_go_on() {
         }
         Ok(())
     });
-    let never = serve(|_, _, _| Ok(std::thread::sleep(DEADLINE)));
+    let never = serve(|_, _, _| {
+        std::thread::sleep(DEADLINE);
+        Ok(())
+    });
     let mut shop = Shop::open(&[
         settings("silent", mjpeg(silent)),
         settings("good", mjpeg(good)),

@@ -7,7 +7,7 @@ use image::RgbImage;
 pub(super) fn to_rgb(bytes: &[u8], width: u32, height: u32, stride: usize) -> Option<RgbImage> {
     let row = width as usize * 2;
     let stride = stride.max(row);
-    if width % 2 != 0 || width == 0 || height == 0 {
+    if !width.is_multiple_of(2) || width == 0 || height == 0 {
         return None;
     }
     if bytes.len() < stride.checked_mul(height as usize - 1)?.checked_add(row)? {

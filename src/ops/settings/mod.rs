@@ -187,8 +187,11 @@ fn not_read(path: &Path, finding: Finding) -> Mistakes {
     Mistakes { findings: vec![Source::new(path.display().to_string(), "").place_nowhere(finding)] }
 }
 
+/// What a reading gives.
+type Reading = Result<(Settings, Vec<Warning>), Mistakes>;
+
 /// The reading itself, and every key that the program knows (`camera.url`).
-fn read(text: &str, at: Surroundings<'_>) -> (Result<(Settings, Vec<Warning>), Mistakes>, BTreeSet<String>) {
+fn read(text: &str, at: Surroundings<'_>) -> (Reading, BTreeSet<String>) {
     let source = Source::new(at.file.display().to_string(), text);
     let (document, errors) = DeTable::parse_recoverable(text);
     let syntax = syntax::findings(&source, text, &errors);

@@ -111,7 +111,7 @@ pub fn import<R: Read>(
     while let Some(line) = rows.advance()? {
         import.done.rows += 1;
         import.row(rows, line, columns, formats)?;
-        if import.done.rows % 512 == 0 {
+        if import.done.rows.is_multiple_of(512) {
             progress(import.done.rows);
         }
     }
