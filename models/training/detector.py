@@ -139,45 +139,61 @@ class Frames:
         return frame, targets, weights
 
     def targets(self, frame, known, exact_tiles):
-        """Teacher's grids, mended where the truth is known; and a weight per cell for the score."""
+        """Teacher's grids, mended where the truth is known; and two weights per cell, one for the
+        score and one for the landmarks.
+
+        The teacher's scores stay where it found the face: they fall off softly around it and from
+        stride to stride. Hard targets in one cell of one stride would halve the score of every face
+        between two cells.
+        """
         grids = [g.astype(np.float32) for g in self.teacher.grids(frame)]
         weights = [np.ones(g.shape[1:], np.float32) for g in grids]
         point_weights = [np.ones(g.shape[1:], np.float32) for g in grids]
+        exact = [k for k in known if k[3]]
+        exact_boxes = np.array([k[0] for k in exact]).reshape(-1, 4)
         for g, s in zip(grids, STRIDES):
             for x0, y0, x1, y1 in exact_tiles:
-                g[0, math.ceil(y0 / s - 0.5) : math.ceil(y1 / s - 0.5),
-                  math.ceil(x0 / s - 0.5) : math.ceil(x1 / s - 0.5)] = 0
-        scores, boxes, _ = decode(grids, 0.45)
-        for box, points, visible, exact in known:
+                rows, columns = np.nonzero(g[0] > 0.05)
+                inside = (columns * s >= x0) & (columns * s < x1) & (rows * s >= y0) & (rows * s < y1)
+                rows, columns = rows[inside], columns[inside]
+                if not len(rows):
+                    continue
+                v = g[:, rows, columns]
+                w, h = np.exp(v[3]) * s, np.exp(v[4]) * s
+                boxes = np.stack([(columns + v[1]) * s - w / 2, (rows + v[2]) * s - h / 2, w, h], 1)
+                match = overlap(boxes, exact_boxes) if len(exact_boxes) else np.zeros((len(boxes), 1))
+                sure = match.max(1) > 0.4
+                g[0, rows[match.max(1) < 0.2], columns[match.max(1) < 0.2]] = 0
+                for r, c, owner in zip(rows[sure], columns[sure], match.argmax(1)[sure]):
+                    g[5:, r, c] = (exact[owner][1] / s - np.array([c, r])).reshape(-1)
+        _, boxes, _ = decode(grids, 0.4)
+        for box, points, visible, _ in known:
             size = math.sqrt(box[2] * box[3])
             centre = box[:2] + box[2:] / 2
-            if visible < 0.05:
+            if visible < 0.05 or (len(boxes) and (overlap(box[None], boxes)[0] > 0.4).any()):
                 continue
-            if not exact and len(boxes) and (overlap(box[None], boxes)[0] > 0.4).any():
-                continue
-            if visible < 0.6 or size < (10 if exact else 13):
-                for w, s in zip(weights, STRIDES):  # neither a face nor background
-                    x0, y0 = np.maximum(np.floor(box[:2] / s).astype(int), 0)
-                    x1, y1 = np.ceil((box[:2] + box[2:]) / s).astype(int)
-                    w[y0:y1, x0:x1] = 0
+            reach = max(0.17 * size, 4.0)
+            # Neither a face nor background: the cells about a face that is cut off or too small,
+            # and those about the chosen cells of a face that the teacher missed.
+            around = 0.5 * box[2:] if visible < 0.6 or size < 13 else np.full(2, 2 * reach)
+            for w, s in zip(weights, STRIDES):
+                x0, y0 = np.maximum(np.floor((centre - around) / s).astype(int), 0)
+                x1, y1 = np.ceil((centre + around) / s).astype(int) + 1
+                w[y0:y1, x0:x1] = 0
+            if visible < 0.6 or size < 13:
                 continue
             level = level_of(size)
             g, s = grids[level], STRIDES[level]
-            reach = max(0.17 * size / s, 0.5)
-            rows = range(max(0, math.floor(centre[1] / s - reach + 0.5)), min(g.shape[1], math.floor(centre[1] / s + reach + 0.5) + 1))
-            columns = range(max(0, math.floor(centre[0] / s - reach + 0.5)), min(g.shape[2], math.floor(centre[0] / s + reach + 0.5) + 1))
-            score = 0.9 if exact else MISSED_SCORE
-            for r in rows:
-                for c in columns:
-                    if max(abs(c - centre[0] / s), abs(r - centre[1] / s)) > reach:
-                        continue
-                    g[0, r, c] = score
-                    g[1:5, r, c] = (centre[0] / s - c, centre[1] / s - r, math.log(box[2] / s), math.log(box[3] / s))
-                    weights[level][r, c] = 1
-                    if np.isnan(points).any():
-                        point_weights[level][r, c] = 0
-                    else:
-                        g[5:, r, c] = (points / s - np.array([c, r])).reshape(-1)
+            cells = [(r, c) for r in range(g.shape[1]) for c in range(g.shape[2])
+                     if max(abs(c * s - centre[0]), abs(r * s - centre[1])) <= max(reach, s / 2)]
+            for r, c in cells:
+                g[0, r, c] = MISSED_SCORE
+                g[1:5, r, c] = (centre[0] / s - c, centre[1] / s - r, math.log(box[2] / s), math.log(box[3] / s))
+                weights[level][r, c] = 1
+                if np.isnan(points).any():
+                    point_weights[level][r, c] = 0
+                else:
+                    g[5:, r, c] = (points / s - np.array([c, r])).reshape(-1)
         return grids, [np.stack(w) for w in zip(weights, point_weights)]
 
 
