@@ -125,7 +125,7 @@ impl Station {
         }
         let mut slate = self.slate(ids, now, Audience::Store, items);
         slate.valid_until = now.utc + STORE_VALID;
-        slate.greeting = self.settings.title.clone();
+        slate.greeting = Some(text::store_greeting(self.settings.language).to_owned());
         let slate = Arc::new(slate);
         self.store = Some(slate.clone());
         Some(slate)

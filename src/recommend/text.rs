@@ -19,6 +19,14 @@ pub fn greeting(language: Language) -> &'static str {
     }
 }
 
+/// The first line of a store-level slate.
+pub fn store_greeting(language: Language) -> &'static str {
+    match language {
+        Language::En => "Popular in our shop",
+        Language::Zh => "本店热门",
+    }
+}
+
 fn english(reason: &Reason) -> String {
     match reason {
         Reason::Rhythm { every_days, last_days_ago, .. } => {

@@ -56,6 +56,20 @@ pub fn printed(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
+/// Runs a command that must end by itself; if it goes on for a minute it is killed and the test fails.
+pub fn ended(command: &mut Command) -> Output {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let start = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if start.elapsed() > Duration::from_secs(60) {
+            child.kill().unwrap();
+            panic!("it goes on and on: {command:?}\n{}", printed(&child.wait_with_output().unwrap()));
+        }
+        std::thread::sleep(Duration::from_millis(25));
+    }
+    child.wait_with_output().unwrap()
+}
+
 /// Asks again and again until `condition` holds; fails with `what` after a generous minute.
 pub fn eventually<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
     within(Duration::from_secs(60), what, condition)
@@ -157,6 +171,45 @@ impl Daemon {
             .into();
         let mut response = agent.get(format!("http://127.0.0.1:{}{path}", self.web)).call().ok()?;
         Some((response.status().as_u16(), response.body_mut().read_to_string().ok()?))
+    }
+
+    /// Status code and body of the answer to what was sent; `None` if nobody answers.
+    pub fn post(&self, path: &str, kind: &str, body: &[u8]) -> Option<(u16, String)> {
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(30)))
+            .build()
+            .into();
+        let url = format!("http://127.0.0.1:{}{path}", self.web);
+        let mut response = agent.post(url).header("content-type", kind).send(body).ok()?;
+        Some((response.status().as_u16(), response.body_mut().read_to_string().ok()?))
+    }
+
+    /// One part of the status: its `health`, what it `says`, its `remedy`; `None` if there is no such part.
+    pub fn part(&self, kind: &str, name: &str) -> Option<serde_json::Value> {
+        let status = self.json("/api/status");
+        let parts = status["parts"].as_array().unwrap();
+        parts.iter().find(|p| p["kind"] == kind && p["name"] == name).cloned()
+    }
+
+    /// Waits until a part of the status is `health` and says `word`; returns all that it says.
+    pub fn until(&self, kind: &str, name: &str, health: &str, word: &str) -> String {
+        let mut last = None;
+        let start = Instant::now();
+        loop {
+            let part = self.part(kind, name);
+            let says = part.as_ref().and_then(|p| p["says"].as_str()).unwrap_or("").to_owned();
+            if part.as_ref().is_some_and(|p| p["health"] == health) && says.contains(word) {
+                return says;
+            }
+            last = part.or(last);
+            assert!(
+                start.elapsed() < Duration::from_secs(90),
+                "{kind} {name} never was {health} saying {word:?}, but {last:?}\n{}",
+                self.logs()
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// A JSON answer.
