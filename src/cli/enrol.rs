@@ -50,6 +50,9 @@ pub fn run(args: &EnrolArgs) -> anyhow::Result<ExitCode> {
             Err(error) => eprintln!("shopguide: {}: not used: {error:#}", path.display()),
         }
     }
+    if faces.len() < enrolment::FACES {
+        return Err(enrolment::NotEnrolled::TooFew { found: faces.len() }).context("nobody was enrolled");
+    }
     let store = Store::open(&settings.storage)?;
     let mut gallery = Gallery::new(eyes.model_id(), eyes.dimensions());
     gallery.extend(store.templates()?);

@@ -39,6 +39,8 @@ const POPULAR_DAYS: u32 = 28;
 const JUST_BOUGHT: Duration = Duration::from_secs(12 * 3600);
 /// A dismissed product is not suggested again for so long.
 const COOL_DOWN: Duration = Duration::from_secs(30 * 60);
+/// A slate made from a frame older than this answers no frame: its latency would be waiting time.
+const FRESH: jiff::SignedDuration = jiff::SignedDuration::from_secs(1);
 /// Slates whose acknowledgements are expected, at most.
 const AWAITED: usize = 512;
 
@@ -324,12 +326,12 @@ impl Decider {
                 items: slate.items.len(),
             },
         );
-        self.made(slate);
+        self.made(slate, &station.settings.zone);
     }
 
-    fn made(&mut self, slate: Arc<Slate>) {
+    fn made(&mut self, slate: Arc<Slate>, zone: &ZoneId) {
         self.out.metrics.slates.inc();
-        self.out.recorder.send(Record::Slate(slate.clone()));
+        self.out.recorder.send(Record::Slate(slate.clone(), zone.clone()));
         if self.awaited.len() == AWAITED {
             self.awaited.pop_front();
         }
@@ -344,7 +346,9 @@ impl Decider {
             dismissed.retain(|_, at| now.since(*at) < COOL_DOWN);
             excluded.extend(dismissed.keys());
         }
-        let captured = self.here.get(&(member, zone.clone())).map_or(now.utc, |here| here.seen);
+        let seen = self.here.get(&(member, zone.clone())).map(|here| here.seen);
+        let fresh = |seen: &jiff::Timestamp| now.utc.duration_since(*seen) < FRESH;
+        let captured = seen.filter(fresh);
         Ok(Person { profile, excluded, captured })
     }
 
@@ -474,7 +478,7 @@ impl Decider {
         let mut stations = std::mem::take(&mut self.stations);
         for station in &mut stations {
             if let Some(slate) = station.refresh_store(&self.catalogue, &mut self.ids, now) {
-                self.made(slate);
+                self.made(slate, &station.settings.zone);
             }
         }
         self.stations = stations;

@@ -109,6 +109,9 @@ impl Inbox {
     fn record(&self, receipts: Vec<NewReceipt>) -> Result<Vec<Recorded>, StorageError> {
         let recorded = self.store.record_receipts(receipts)?;
         for Recorded { outcome, member, .. } in &recorded {
+            if matches!(outcome, Outcome::Differs) {
+                tracing::warn!("a receipt came again with other content; the first one stays");
+            }
             if matches!(outcome, Outcome::Counted) {
                 self.metrics.receipts.inc();
             }

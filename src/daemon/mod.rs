@@ -137,10 +137,6 @@ impl Daemon {
             Some(store) => store,
             None => Store::open(&settings.storage)?,
         };
-        let ended = store.end_open_visits()?;
-        if ended > 0 {
-            tracing::info!(visits = ended, "visits that a sudden end left open were closed");
-        }
         let (eyes, refused_models) = match brought.eyes {
             Some(eyes) => (eyes, Vec::new()),
             None => load_eyes(&settings)?,
@@ -168,6 +164,12 @@ impl Daemon {
         let listen = |source| StartError::Listen { address, source };
         let listener = runtime.block_on(tokio::net::TcpListener::bind(address)).map_err(listen)?;
         let web = listener.local_addr().map_err(listen)?;
+
+        // the ports are ours, so no other daemon works on this store
+        let ended = store.end_open_visits()?;
+        if ended > 0 {
+            tracing::info!(visits = ended, "visits that a sudden end left open were closed");
+        }
 
         // then the path, from its end to its beginning
         let live = live_view(&settings);

@@ -24,8 +24,8 @@ pub enum Record {
     Entered { member: MemberId, zone: ZoneId, at: Timestamp },
     /// A member left a zone.
     Left { member: MemberId, zone: ZoneId, at: Timestamp },
-    /// A slate was made.
-    Slate(Arc<Slate>),
+    /// A slate was made for a display in this zone.
+    Slate(Arc<Slate>, ZoneId),
     /// A display spoke about a slate.
     Ack(Ack),
 }
@@ -83,11 +83,9 @@ fn write(
                 store.leave_visit(visit, at)?;
             }
         }
-        Record::Slate(slate) => {
+        Record::Slate(slate, zone) => {
             let visit = match slate.audience {
-                Audience::Personal { member } => {
-                    open.iter().find(|((m, _), _)| *m == member).map(|(_, v)| *v)
-                }
+                Audience::Personal { member } => open.get(&(member, zone)).copied(),
                 Audience::Store => None,
             };
             store.record_slate(&slate, visit)?;

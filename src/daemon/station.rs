@@ -40,8 +40,8 @@ pub struct Person {
     pub profile: Profile,
     /// Products that are not to be suggested now.
     pub excluded: BTreeSet<ProductId>,
-    /// Capture time of the frame that decided the visit.
-    pub captured: Timestamp,
+    /// Capture time of the frame that the slate answers; `None` when the member has waited for a turn.
+    pub captured: Option<Timestamp>,
 }
 
 /// Hands out slate ids: the boot id and a count.
@@ -147,7 +147,7 @@ impl Station {
         let items = recommend::suggest(catalogue, Some(&person.profile), *items, &moment, *language);
         let mut slate = self.slate(ids, now, Audience::Personal { member }, items);
         slate.valid_until = now.utc + personal_for;
-        slate.captured = Some(person.captured);
+        slate.captured = person.captured;
         slate.greeting = Some(greeting);
         let slate = Arc::new(slate);
         self.personal = Some((member, slate.clone()));

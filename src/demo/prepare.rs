@@ -12,8 +12,10 @@ use anyhow::{Context, bail};
 
 /// Receipts stored in one transaction.
 const BATCH: usize = 2_000;
-/// Photographs taken of a member; the three that fit best are used.
-const PHOTOGRAPHS: usize = 6;
+/// Photographs taken of a member at most.
+const PHOTOGRAPHS: usize = 12;
+/// Good ones are enough; the three that fit best are used.
+const GOOD: usize = 6;
 
 /// A step of the preparation, for whoever shows progress: what, how far, of how many.
 pub type Progress<'a> = dyn FnMut(&str, usize, usize) + 'a;
@@ -127,6 +129,9 @@ fn enrol(
     for (position, photograph) in world.photos(number, PHOTOGRAPHS).iter().enumerate() {
         if let Ok((embedding, quality)) = eyes.enrol(photograph) {
             faces.push((position, embedding, quality));
+        }
+        if faces.len() == GOOD {
+            break;
         }
     }
     let chosen = enrolment::choose(&faces, &nobody, threshold, true)?;

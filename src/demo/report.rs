@@ -111,6 +111,7 @@ struct Visit {
 struct Shown {
     slate: String,
     member: MemberId,
+    shown: bool,
     latency_ms: Option<i64>,
 }
 
@@ -155,9 +156,8 @@ pub fn report(evidence: Evidence<'_>) -> anyhow::Result<Report> {
             published: slate.is_some(),
             true_reasons: slate.is_some_and(|s| reasons_are_true(&s.slate, evidence.world, number)),
             reason: slate.and_then(|s| s.slate["items"][0]["reason_text"].as_str()).map(str::to_owned),
-            impression: slate.is_some_and(|s| {
-                mine.iter().any(|m| s.slate["slate"] == m.slate.as_str() && m.latency_ms.is_some())
-            }),
+            impression: slate
+                .is_some_and(|s| mine.iter().any(|m| s.slate["slate"] == m.slate.as_str() && m.shown)),
         };
         let mut check = |good: bool, what: &str| {
             if !good {
@@ -204,7 +204,7 @@ pub fn report(evidence: Evidence<'_>) -> anyhow::Result<Report> {
         strangers_faced,
         strangers_taken_for_members: mistaken.len(),
         slates_published: evidence.received.values().flatten().filter(personal).count(),
-        impressions: latencies.len(),
+        impressions: shown.iter().filter(|s| s.shown).count(),
         latency_ms: percentiles(&latencies),
         failures,
     })
@@ -240,11 +240,16 @@ fn aliases(database: &Connection) -> rusqlite::Result<BTreeMap<MemberId, String>
 }
 
 fn shown(database: &Connection) -> rusqlite::Result<Vec<Shown>> {
-    let sql = "SELECT s.id, s.member, i.at - s.captured FROM slates s LEFT JOIN impressions i ON i.slate = s.id \
+    let sql = "SELECT s.id, s.member, i.at IS NOT NULL, i.at - s.captured FROM slates s LEFT JOIN impressions i ON i.slate = s.id \
                WHERE s.member IS NOT NULL";
     let mut statement = database.prepare(sql)?;
     let rows = statement.query_map([], |row| {
-        Ok(Shown { slate: row.get(0)?, member: MemberId(row.get(1)?), latency_ms: row.get(2)? })
+        Ok(Shown {
+            slate: row.get(0)?,
+            member: MemberId(row.get(1)?),
+            shown: row.get(2)?,
+            latency_ms: row.get(3)?,
+        })
     })?;
     rows.collect()
 }

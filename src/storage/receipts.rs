@@ -96,7 +96,8 @@ impl NewReceipt {
         }
         for (n, line) in (1..).zip(&self.lines) {
             if !products::is_sku(&line.sku) {
-                return invalid(format!("line {n}: a SKU has 1 to 64 characters"));
+                let rule = "a SKU has 1 to 64 characters without control characters or spaces around it";
+                return invalid(format!("line {n}: {rule}"));
             }
             if !line.quantity.is_finite() || line.quantity == 0.0 || line.quantity.abs() > 1e9 {
                 return invalid(format!("line {n}: a quantity is not 0 and below 10^9"));

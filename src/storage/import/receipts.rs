@@ -143,22 +143,14 @@ impl Import<'_> {
         });
         let id = match id {
             Ok(id) => id,
-            Err((reason, detail)) => return self.findings.note(line, reason, detail),
+            Err((reason, detail)) => {
+                self.keep_back(rows, columns.of("receipt"), line)?;
+                return self.findings.note(line, reason, detail);
+            }
         };
         let parsed = parse(rows, columns, formats);
-        if !self.open.contains_key(id) {
-            // A receipt without a readable time waits for a row that has one, or is kept back.
-            let at = parsed.as_ref().map_or(Timestamp::UNIX_EPOCH, |p| p.at);
-            let token = String::new();
-            let pending = Pending { at, token, lines: Vec::new(), first_row: line, rows: 0, bad: false };
-            self.open.insert(id.to_owned(), pending);
-            self.order.push_back(id.to_owned());
-            if self.order.len() > OPEN
-                && let Some(oldest) = self.order.pop_front()
-            {
-                self.close(oldest)?;
-            }
-        }
+        // A receipt without a readable time waits for a row that has one, or is kept back.
+        self.begin(id, line, parsed.as_ref().map_or(Timestamp::UNIX_EPOCH, |p| p.at))?;
         let Some(pending) = self.open.get_mut(id) else { return Ok(()) };
         pending.rows += 1;
         let found = match parsed {
@@ -168,6 +160,45 @@ impl Import<'_> {
         if let Some((reason, detail)) = found {
             pending.bad |= reason.weight() == super::findings::Weight::Bad;
             self.findings.note(line, reason, detail)?;
+        }
+        Ok(())
+    }
+
+    /// Opens a receipt that has no row yet.
+    fn begin(&mut self, id: &str, line: u64, at: Timestamp) -> Result<(), ImportError> {
+        if self.open.contains_key(id) {
+            return Ok(());
+        }
+        let token = String::new();
+        let pending = Pending { at, token, lines: Vec::new(), first_row: line, rows: 0, bad: false };
+        self.open.insert(id.to_owned(), pending);
+        self.order.push_back(id.to_owned());
+        if self.order.len() > OPEN
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.close(oldest)?;
+        }
+        Ok(())
+    }
+
+    /// A row that is none keeps back the receipts that it seems to be of, or without a number the
+    /// one before it: half a receipt is never stored.
+    fn keep_back<R: Read>(
+        &mut self,
+        rows: &Rows<R>,
+        column: Option<usize>,
+        line: u64,
+    ) -> Result<(), ImportError> {
+        let mut ids = rows.seemingly(column);
+        if ids.is_empty() {
+            ids.extend(self.order.back().cloned());
+        }
+        for id in ids {
+            self.begin(&id, line, Timestamp::UNIX_EPOCH)?;
+            if let Some(pending) = self.open.get_mut(&id) {
+                pending.rows += 1;
+                pending.bad = true;
+            }
         }
         Ok(())
     }

@@ -17,6 +17,7 @@ pub const MOST_ROW: usize = 64 * 1024;
 pub struct Rows<R: Read = File> {
     file: PathBuf,
     reader: csv::Reader<Metered<R>>,
+    delimiter: u8,
     left: Rc<Cell<usize>>,
     header: Vec<String>,
     record: ByteRecord,
@@ -71,7 +72,7 @@ impl<R: Read> Rows<R> {
             .from_reader(Metered { inner: source, left: Rc::clone(&left) });
         let not_text = |what| ImportError::NotText { file: file.to_owned(), what };
         let record = ByteRecord::new();
-        let mut rows = Self { file: file.to_owned(), reader, left, header: Vec::new(), record };
+        let mut rows = Self { file: file.to_owned(), reader, delimiter, left, header: Vec::new(), record };
         if rows.advance()?.is_none() {
             return Err(not_text("it is empty"));
         }
@@ -88,6 +89,24 @@ impl<R: Read> Rows<R> {
         }
         rows.header = header;
         Ok(rows)
+    }
+
+    /// What stands in `column` of a broken row, and of the lines that an open quotation mark swallowed.
+    pub fn seemingly(&self, column: Option<usize>) -> Vec<String> {
+        let Some(column) = column else { return Vec::new() };
+        let swallowed = self
+            .record
+            .iter()
+            .flat_map(|field| field.split(|b| *b == b'\n').skip(1))
+            .filter_map(|line| line.split(|b| *b == self.delimiter).nth(column));
+        self.record
+            .get(column)
+            .into_iter()
+            .chain(swallowed)
+            .filter_map(|bytes| std::str::from_utf8(bytes).ok())
+            .map(|text| text.lines().next().unwrap_or("").trim().to_owned())
+            .filter(|text| !text.is_empty())
+            .collect()
     }
 
     /// The names of the columns.
