@@ -285,8 +285,12 @@ impl Studio {
     }
 
     fn picture(&self, n: usize) -> RgbImage {
-        image::open(&self.anna[n]).unwrap().into_rgb8()
+        decoded(&self.anna[n])
     }
+}
+
+fn decoded(file: &Path) -> RgbImage {
+    shopguide::camera::decode::decode(&std::fs::read(file).unwrap()).unwrap()
 }
 
 fn coded(picture: &RgbImage, format: ImageFormat) -> Vec<u8> {
@@ -372,7 +376,7 @@ fn a_picture_without_a_face_is_refused() {
 #[test]
 fn a_picture_of_two_people_is_refused() {
     let studio = Studio::new();
-    let (left, right) = (studio.picture(0), image::open(&studio.ben[1]).unwrap().into_rgb8());
+    let (left, right) = (studio.picture(0), decoded(&studio.ben[1]));
     let mut both = RgbImage::new(left.width() + right.width(), left.height().max(right.height()));
     imageops::replace(&mut both, &left, 0, 0);
     imageops::replace(&mut both, &right, left.width().into(), 0);

@@ -130,7 +130,7 @@ fn every_reason_is_told_with_its_line() {
         (Reason::BadCard, 9),
         (Reason::Unacceptable, 12),
         (Reason::TwoMembers, 11),
-        (Reason::WithBadRow, 4),
+        (Reason::WithBadRow, 2),
         (Reason::StockCorrection, 7),
         (Reason::Bookkeeping, 8),
         (Reason::Nothing, 6),
