@@ -4,6 +4,7 @@
 
 pub mod align;
 pub mod card;
+mod convolution;
 pub mod decode;
 pub mod detect;
 pub mod embed;

@@ -1,8 +1,10 @@
 //! Networks, checked before they are believed: size, hash, operators, shapes, memory and the
-//! golden answer of the card. The only file that knows tract. A network that opened has run
-//! once, at the shape it will always run at; what made tract panic became a refusal in words.
+//! golden answer of the card. Beside `convolution` the only file that knows tract. A network that
+//! opened has run once, at the shape it will always run at; what made tract panic became a
+//! refusal in words.
 
 use super::card::{self, Card, Task};
+use super::convolution;
 use super::inspect;
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -218,7 +220,7 @@ fn open_bytes(card: Card, bytes: &[u8], task: Task) -> Result<(Card, Network), P
     if bytes > MEMORY_LIMIT {
         return Err(Problem::Memory { bytes, limit: MEMORY_LIMIT });
     }
-    let typed = guarded(|| model.into_typed()).map_err(Problem::Engine)?;
+    let typed = guarded(|| convolution::fuse(model.into_typed()?)).map_err(Problem::Engine)?;
     check_outputs(&typed, &card)?;
     let shape = card.input.shape;
     let mut network = guarded(|| {
