@@ -2,9 +2,14 @@
 //! own, through the same code as the daemon. Photographs stay in memory and nothing is written.
 
 mod detection;
+mod groups;
+mod open_set;
+mod pairs;
 mod photographs;
 mod recognition;
+mod split;
 
+use super::references::Peers;
 use crate::vision::settings::VisionSettings;
 use std::path::PathBuf;
 
@@ -37,7 +42,8 @@ pub struct Models {
 /// `evaluate recognition`.
 #[derive(Debug, clap::Args)]
 pub struct Recognition {
-    /// Folder or zip laid out as `<identity>/<image>.jpg`.
+    /// Folder or zip laid out as `<identity>/<image>.jpg`, or of files named `age_gender_race_..`, each
+    /// of another person.
     #[arg(long, value_name = "ZIP_OR_DIR")]
     pub images: PathBuf,
     /// Only identities that no training saw: those whose name's SHA-256 is divisible by five.
@@ -49,29 +55,50 @@ pub struct Recognition {
     /// Members in the gallery of the open-set figures.
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub members: usize,
+    /// The photographs are aligned already, 112x112: embed them as they are.
+    #[arg(long)]
+    pub aligned: bool,
+    /// The same figures by age, gender and race where names tell, and by pose, light, sharpness and size.
+    #[arg(long)]
+    pub groups: bool,
     /// Print one JSON object.
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
     /// Models to use.
     pub models: Models,
+    #[command(flatten)]
+    /// Embedders by others, on the same crops.
+    pub peers: Peers,
 }
 
 /// `evaluate detection`.
 #[derive(Debug, clap::Args)]
 pub struct Detection {
-    /// Folder or zip of photographs, with a `gt.json` that names the boxes of each.
+    /// Folder or zip of photographs with a `gt.json` that names the boxes of each; without one, of
+    /// portraits laid out as `<identity>/<image>.jpg`.
     #[arg(long, value_name = "ZIP_OR_DIR")]
     pub images: PathBuf,
-    /// Card of another detector whose landmarks are the measure.
-    #[arg(long, value_name = "CARD.toml")]
-    pub reference: Option<PathBuf>,
+    /// Only identities that no training saw.
+    #[arg(long)]
+    pub held_out: bool,
+    /// Least score of a face, 0 to 1 [default: the card's].
+    #[arg(long, value_name = "SCORE", value_parser = share)]
+    pub threshold: Option<f32>,
     /// Print one JSON object.
     #[arg(long)]
     pub json: bool,
+    /// Card of the detector [default: the one inside the program].
+    #[arg(long, value_name = "CARD.toml")]
+    pub detector: Option<PathBuf>,
     #[command(flatten)]
-    /// Models to use.
-    pub models: Models,
+    /// Detectors by others; the first that gives landmarks is the measure of landmarks.
+    pub peers: Peers,
+}
+
+fn share(text: &str) -> Result<f32, String> {
+    let value = text.parse().ok().filter(|value| (0.0..=1.0).contains(value));
+    value.ok_or_else(|| "expected a number from 0 to 1".into())
 }
 
 impl Models {

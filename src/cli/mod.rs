@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done; 1 failed (in words on standard error); 2 wrong arguments; 64 bad configuration.
 
+mod bench;
 mod check;
 mod check_config;
 mod demo;
@@ -9,9 +10,11 @@ mod enrol;
 mod evaluate;
 mod import;
 mod members;
+mod references;
 mod run;
 mod settings;
 mod store;
+mod table;
 
 use crate::ops::settings::Mistakes;
 use clap::{Parser, Subcommand};
@@ -44,6 +47,8 @@ enum Command {
     CheckConfig(check_config::CheckConfig),
     /// Measure the models on photographs of your own.
     Evaluate(evaluate::Evaluate),
+    /// Measure how fast the parts are on this machine.
+    Bench(bench::Bench),
 }
 
 /// Runs the subcommand that the arguments name.
@@ -57,6 +62,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(args, settings::load),
         Command::CheckConfig(args) => Ok(args.run()),
         Command::Evaluate(args) => evaluate::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {
         if let Some(mistakes) = error.downcast_ref::<Mistakes>() {

@@ -12,6 +12,8 @@ pub const CARD_LIMIT: u64 = 256 * 1024;
 const SIDE_LIMIT: usize = 4096;
 /// Most numbers an embedding may have.
 const DIMENSION_LIMIT: usize = 2048;
+/// Most anchors a cell, and their largest side in pixels.
+const ANCHOR_LIMIT: (usize, f32) = (8, 4096.0);
 
 /// Golden values are compared as if the largest of an output were at least this: beneath lies
 /// what another processor rounds differently.
@@ -21,7 +23,7 @@ pub const GOLDEN_FLOOR: f32 = 1e-3;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Task {
-    /// Faces with five landmarks.
+    /// Faces, with five landmarks where the decoding gives them.
     Detect,
     /// One vector of an aligned face.
     Embed,
@@ -54,6 +56,10 @@ pub enum Decoding {
     Grid,
     /// YuNet's twelve outputs: `cls_s`, `obj_s`, `bbox_s`, `kps_s` for every stride `s`.
     Yunet,
+    /// Ultra-Light's two outputs, as SSD (Liu et al. 2016) codes them: scores `[1, n, 2]`, of which the
+    /// second is a face's, and boxes `[1, n, 4]` against square anchors, stride by stride, row by row:
+    /// centre as a tenth of the anchor's side, logarithm of the size as a fifth. No landmarks.
+    Ultralight,
     /// One vector, brought to length 1 after reading.
     Embedding,
 }
@@ -119,6 +125,9 @@ pub struct Output {
     /// Pixels a cell, per grid (detectors).
     #[serde(default)]
     pub strides: Vec<usize>,
+    /// Sides in pixels of the anchors in each cell, per grid (Ultra-Light).
+    #[serde(default)]
+    pub anchors: Vec<Vec<f32>>,
     /// Numbers in the vector (embedders).
     #[serde(default)]
     pub dimensions: usize,
@@ -183,6 +192,12 @@ impl Card {
         format!("{}/{}", self.name, self.version)
     }
 
+    /// Whether the detector finds five landmarks with each face. One that does not sees and counts
+    /// faces; alignment, and with it recognition, needs landmarks from elsewhere.
+    pub fn gives_landmarks(&self) -> bool {
+        matches!(self.output.decoding, Decoding::Grid | Decoding::Yunet)
+    }
+
     fn check(&self) -> Result<(), String> {
         let refuse = |what: String| Err(what);
         if self.name.is_empty() || self.name.len() > 64 || self.version.len() > 64 {
@@ -238,7 +253,7 @@ impl Card {
     fn check_output(&self) -> Result<(), String> {
         let out = &self.output;
         let expected_task = match out.decoding {
-            Decoding::Grid | Decoding::Yunet => Task::Detect,
+            Decoding::Grid | Decoding::Yunet | Decoding::Ultralight => Task::Detect,
             Decoding::Embedding => Task::Embed,
         };
         if self.task != expected_task {
@@ -268,6 +283,25 @@ impl Card {
         }
         let (w, h) = self.input.size();
         let strides = &out.strides;
+        if out.decoding == Decoding::Ultralight {
+            let (most, largest) = ANCHOR_LIMIT;
+            let sound = |anchors: &Vec<f32>| {
+                (1..=most).contains(&anchors.len())
+                    && anchors.iter().all(|side| *side > 0.0 && *side <= largest)
+            };
+            if out.names.len() != 2
+                || !(1..=5).contains(&strides.len())
+                || strides.iter().any(|s| !(1..=64).contains(s))
+                || strides.len() != out.anchors.len()
+                || !out.anchors.iter().all(sound)
+            {
+                return Err(format!(
+                    "output: expected names for scores and boxes, 1 to 5 strides up to 64, and for each stride 1 \
+                     to {most} anchors up to {largest} pixels"
+                ));
+            }
+            return Ok(());
+        }
         if strides.is_empty()
             || strides.len() > 5
             || strides.iter().any(|&s| s == 0 || s > 64 || w % s + h % s > 0)
@@ -302,6 +336,11 @@ impl Card {
         let out = &self.output;
         match out.decoding {
             Decoding::Embedding => vec![Some(out.dimensions)],
+            Decoding::Ultralight => {
+                let grids = out.strides.iter().zip(&out.anchors);
+                let boxes: usize = grids.map(|(&s, a)| w.div_ceil(s) * h.div_ceil(s) * a.len()).sum();
+                vec![Some(2 * boxes), Some(4 * boxes)]
+            }
             Decoding::Grid => out.strides.iter().map(|&s| Some(15 * cells(s))).collect(),
             Decoding::Yunet => {
                 let find = |name: &String| {
@@ -328,6 +367,7 @@ mod tests {
 
     const GOOD: &str = include_str!("../../models/detector-640.toml");
     const EMBEDDER: &str = include_str!("../../models/embedder.toml");
+    const ULTRALIGHT: &str = include_str!("../../models/references/ultralight-rfb-320.toml");
 
     #[test]
     fn the_cards_in_the_program_parse() {
@@ -359,6 +399,16 @@ mod tests {
         }
         let error = Card::parse(&EMBEDDER.replace("arcface-112", "other")).unwrap_err();
         assert!(error.contains("arcface-112"), "{error}");
+        let error = Card::parse(&ULTRALIGHT.replace("[32.0, 48.0]", "[]")).unwrap_err();
+        assert!(error.contains("anchors"), "{error}");
+    }
+
+    #[test]
+    fn a_card_tells_whether_its_detector_gives_landmarks() {
+        assert!(Card::parse(GOOD).unwrap().gives_landmarks());
+        let card = Card::parse(ULTRALIGHT).unwrap();
+        assert!(!card.gives_landmarks());
+        assert_eq!(card.output_lengths(), [Some(8840), Some(17680)]);
     }
 
     proptest! {

@@ -1,13 +1,18 @@
 //! From a detector's raw outputs to detections, in pixels of the network's input. Every number
-//! that comes out is finite, and never more than [`CANDIDATES`] survive to be compared.
+//! that comes out is finite, landmarks that the network does not give apart, and never more than
+//! [`CANDIDATES`] survive to be compared.
 
 use super::card::{Card, Decoding, yunet_names};
-use super::{Detection, Rect};
+use super::{Detection, Point, Rect};
 
 /// Most detections that are compared with each other.
 const CANDIDATES: usize = 1000;
 /// Largest logarithm of a face's size over the stride that is believed.
 const LOG_SIZE: f32 = 6.0;
+
+/// The landmarks of a face that a network without landmarks found: not numbers, so that nothing can
+/// be aligned by them.
+pub const NO_LANDMARKS: [Point; 5] = [[f32::NAN; 2]; 5];
 
 /// Where each value of each grid stands among the outputs.
 #[derive(Debug, Clone)]
@@ -15,6 +20,31 @@ pub struct Decoder {
     decoding: Decoding,
     /// Per grid: stride, columns, rows, and the places of its outputs.
     grids: Vec<(usize, usize, usize, [usize; 4])>,
+    /// The anchors of all cells, in the order of the outputs (Ultra-Light).
+    anchors: Vec<Anchor>,
+}
+
+/// A square that a box is coded against: its centre and side in pixels.
+#[derive(Debug, Clone, Copy)]
+struct Anchor {
+    cx: f32,
+    cy: f32,
+    side: f32,
+}
+
+/// The anchors of every cell of every grid, row by row.
+fn anchors(card: &Card) -> Vec<Anchor> {
+    let (w, h) = card.input.size();
+    let mut all = Vec::new();
+    for (&stride, sides) in card.output.strides.iter().zip(&card.output.anchors) {
+        let middle = |cell: usize| (cell as f32 + 0.5) * stride as f32;
+        for row in 0..h.div_ceil(stride) {
+            for column in 0..w.div_ceil(stride) {
+                all.extend(sides.iter().map(|&side| Anchor { cx: middle(column), cy: middle(row), side }));
+            }
+        }
+    }
+    all
 }
 
 impl Decoder {
@@ -29,7 +59,7 @@ impl Decoder {
             };
             (s, w / s, h / s, places)
         });
-        Decoder { decoding: card.output.decoding, grids: grids.collect() }
+        Decoder { decoding: card.output.decoding, grids: grids.collect(), anchors: anchors(card) }
     }
 
     /// Detections of at least `threshold`, strongest first, none overlapping a stronger one by
@@ -41,16 +71,22 @@ impl Decoder {
         overlap: f32,
     ) -> Vec<Detection> {
         let mut found = Vec::new();
+        if self.decoding == Decoding::Ultralight {
+            decode_anchored(values(0), values(1), &self.anchors, threshold, &mut found);
+        }
         for &(stride, columns, rows, places) in &self.grids {
             match self.decoding {
+                Decoding::Ultralight | Decoding::Embedding => {}
                 Decoding::Yunet => {
                     let outputs = places.map(&values);
                     decode_yunet(outputs, stride, columns, rows, threshold, &mut found);
                 }
-                _ => decode_grid(values(places[0]), stride, columns, rows, threshold, &mut found),
+                Decoding::Grid => {
+                    decode_grid(values(places[0]), stride, columns, rows, threshold, &mut found)
+                }
             }
         }
-        found.retain(sound);
+        found.retain(|d| sound(d, self.decoding != Decoding::Ultralight));
         found.sort_by(|a, b| b.score.total_cmp(&a.score));
         found.truncate(CANDIDATES);
         suppress(found, overlap)
@@ -115,9 +151,30 @@ fn decode_yunet(
     }
 }
 
-fn sound(d: &Detection) -> bool {
+fn decode_anchored(
+    scores: &[f32],
+    boxes: &[f32],
+    anchors: &[Anchor],
+    threshold: f32,
+    found: &mut Vec<Detection>,
+) {
+    for ((score, values), anchor) in scores.chunks_exact(2).zip(boxes.chunks_exact(4)).zip(anchors) {
+        if score[1] >= threshold {
+            let at = |value: f32| 0.1 * value * anchor.side;
+            let size = |value: f32| (0.2 * value).min(LOG_SIZE).exp() * anchor.side;
+            let (cx, cy) = (anchor.cx + at(values[0]), anchor.cy + at(values[1]));
+            let (w, h) = (size(values[2]), size(values[3]));
+            let bbox = Rect { x: cx - w / 2.0, y: cy - h / 2.0, w, h };
+            found.push(Detection { bbox, landmarks: NO_LANDMARKS, score: score[1] });
+        }
+    }
+}
+
+/// Whether every number of a detection is one, the landmarks' too where the network gives them.
+fn sound(d: &Detection, with_landmarks: bool) -> bool {
     let b = &d.bbox;
-    let finite = [b.x, b.y, b.w, b.h].iter().chain(d.landmarks.iter().flatten()).all(|v| v.is_finite());
+    let finite = [b.x, b.y, b.w, b.h].iter().all(|v| v.is_finite())
+        && (!with_landmarks || d.landmarks.iter().flatten().all(|v| v.is_finite()));
     finite && b.w > 0.0 && b.h > 0.0 && d.score <= 1.0
 }
 
@@ -149,7 +206,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn decoder(decoding: Decoding) -> Decoder {
-        Decoder { decoding, grids: vec![(8, 4, 3, [0, 1, 2, 3])] }
+        let anchors = vec![Anchor { cx: 4.0, cy: 4.0, side: 10.0 }, Anchor { cx: 12.0, cy: 4.0, side: 20.0 }];
+        Decoder { decoding, grids: vec![(8, 4, 3, [0, 1, 2, 3])], anchors }
     }
 
     #[test]
@@ -181,6 +239,21 @@ mod tests {
     }
 
     #[test]
+    fn an_anchor_becomes_a_box_without_landmarks() {
+        let double = 5.0 * 2f32.ln();
+        let outputs = [vec![0.9, 0.1, 0.2, 0.8], vec![9.0, 9.0, 9.0, 9.0, 1.0, -1.0, double, 0.0]];
+        let found = decoder(Decoding::Ultralight).decode(|i| &outputs[i], 0.5, 0.3);
+        assert_eq!(found.len(), 1);
+        let b = found[0].bbox;
+        assert!((b.x - (14.0 - 20.0)).abs() < 1e-4 && (b.y - (2.0 - 10.0)).abs() < 1e-4, "{b:?}");
+        assert!((b.w - 40.0).abs() < 1e-4 && (b.h - 20.0).abs() < 1e-4, "{b:?}");
+        assert_eq!(found[0].score, 0.8);
+        assert!(found[0].landmarks.iter().flatten().all(|v| v.is_nan()));
+        let picture = image::RgbImage::new(64, 64);
+        assert!(crate::vision::align::crop(&picture, &found[0].landmarks).is_none(), "nothing to align by");
+    }
+
+    #[test]
     fn of_two_boxes_on_one_face_the_stronger_stays() {
         let at = |x: f32, score| Detection {
             bbox: Rect { x, y: 0.0, w: 10.0, h: 10.0 },
@@ -197,13 +270,14 @@ mod tests {
             out in proptest::collection::vec(
                 prop_oneof![-20f32..20.0, Just(f32::NAN), Just(f32::INFINITY), Just(f32::NEG_INFINITY)], 15 * 12)
         ) {
-            for decoding in [Decoding::Grid, Decoding::Yunet] {
+            for decoding in [Decoding::Grid, Decoding::Yunet, Decoding::Ultralight] {
                 let found = decoder(decoding).decode(|_| &out, 0.5, 0.3);
-                prop_assert!(found.len() <= 12);
+                prop_assert!(found.len() <= out.len() / 4);
+                let landmarks = decoding != Decoding::Ultralight;
                 for d in found {
                     prop_assert!(d.bbox.x.is_finite() && d.bbox.y.is_finite());
                     prop_assert!(d.bbox.w.is_finite() && d.bbox.h.is_finite() && (0.0..=1.0).contains(&d.score));
-                    prop_assert!(d.landmarks.iter().flatten().all(|v| v.is_finite()));
+                    prop_assert!(d.landmarks.iter().flatten().all(|v| v.is_finite() == landmarks));
                 }
             }
         }

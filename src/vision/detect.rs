@@ -49,16 +49,36 @@ impl Detector {
     /// Opens the detector of the card at `path` (or the one inside the program). `threshold`
     /// takes the place of the card's, 0..1.
     pub fn open(path: Option<&Path>, threshold: Option<f32>) -> Result<Detector, ModelError> {
-        let (card, network) = Network::open(path, Task::Detect)?;
+        Ok(Self::of(Network::open(path, Task::Detect)?, threshold))
+    }
+
+    /// The same for a card whose network's file may lie in `weights` instead of beside it.
+    pub fn open_with(card: &Path, weights: &Path, threshold: Option<f32>) -> Result<Detector, ModelError> {
+        Ok(Self::of(Network::open_with(card, weights, Task::Detect)?, threshold))
+    }
+
+    fn of((card, network): (Card, Network), threshold: Option<f32>) -> Detector {
+        if !card.gives_landmarks() {
+            tracing::warn!(
+                model = card.id(),
+                "this detector finds faces without landmarks: without a network for landmarks they are \
+                 seen and counted, but nobody can be recognised"
+            );
+        }
         let threshold = threshold.unwrap_or(card.threshold.score);
         let decoder = Decoder::new(&card);
         let scaled = Image::new(1, 1, PixelType::U8x3);
-        Ok(Detector { card, network, decoder, threshold, resizer: Resizer::new(), scaled })
+        Detector { card, network, decoder, threshold, resizer: Resizer::new(), scaled }
     }
 
     /// The model's card.
     pub fn card(&self) -> &Card {
         &self.card
+    }
+
+    /// Least score of a face, 0..1: the card's, or what took its place.
+    pub fn threshold(&self) -> f32 {
+        self.threshold
     }
 
     /// Width and height of the network's input.

@@ -23,6 +23,12 @@ impl Embedder {
         Ok(Embedder { card, network })
     }
 
+    /// The same for a card whose network's file may lie in `weights` instead of beside it.
+    pub fn open_with(card: &Path, weights: &Path) -> Result<Embedder, ModelError> {
+        let (card, network) = Network::open_with(card, weights, Task::Embed)?;
+        Ok(Embedder { card, network })
+    }
+
     /// The model's card.
     pub fn card(&self) -> &Card {
         &self.card

@@ -12,6 +12,7 @@ pub mod enrol;
 pub mod eyes;
 mod inspect;
 pub mod network;
+pub mod profile;
 pub mod quality;
 #[cfg(test)]
 mod real_faces;
@@ -47,7 +48,8 @@ pub struct Rect {
 pub struct Detection {
     /// Where.
     pub bbox: Rect,
-    /// Left eye, right eye (as seen in the image), nose tip, left and right mouth corner.
+    /// Left eye, right eye (as seen in the image), nose tip, left and right mouth corner; not
+    /// numbers ([`decode::NO_LANDMARKS`]) where the detector gives none.
     pub landmarks: [Point; 5],
     /// 0..1.
     pub score: f32,

@@ -133,8 +133,8 @@ impl Outputs {
 /// A network ready to run on one thread. Clones share the weights.
 #[derive(Clone)]
 pub struct Network {
-    plan: Arc<TypedRunnableModel>,
-    input: Arc<Tensor>,
+    pub(super) plan: Arc<TypedRunnableModel>,
+    pub(super) input: Arc<Tensor>,
     shape: [usize; 4],
 }
 
@@ -146,13 +146,19 @@ impl Network {
             None => format!("inside the program ({task})"),
         };
         let opened = match path {
-            Some(path) => open_files(path, task),
+            Some(path) => open_files(path, None, task),
             None => {
                 let (card, bytes) = if task == Task::Detect { DETECTOR } else { EMBEDDER };
                 Card::parse(card).map_err(Problem::Card).and_then(|card| open_bytes(card, bytes, task))
             }
         };
         opened.map_err(|problem| ModelError { model, problem })
+    }
+
+    /// Opens the network of the card at `path`, whose file lies beside it or else in `weights`.
+    pub fn open_with(path: &Path, weights: &Path, task: Task) -> Result<(Card, Network), ModelError> {
+        open_files(path, Some(weights), task)
+            .map_err(|problem| ModelError { model: path.display().to_string(), problem })
     }
 
     /// Runs the network; `fill` writes the input, flat NCHW, mean and scale applied.
@@ -195,11 +201,13 @@ fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, Problem> {
     Ok(bytes)
 }
 
-fn open_files(path: &Path, task: Task) -> Result<(Card, Network), Problem> {
+fn open_files(path: &Path, weights: Option<&Path>, task: Task) -> Result<(Card, Network), Problem> {
     let text = String::from_utf8(read_limited(path, card::CARD_LIMIT)?)
         .map_err(|_| Problem::Card("it is not UTF-8 text".into()))?;
     let card = Card::parse(&text).map_err(Problem::Card)?;
-    let bytes = read_limited(&path.with_file_name(&card.file), FILE_LIMIT)?;
+    let beside = path.with_file_name(&card.file);
+    let elsewhere = weights.map(|folder| folder.join(&card.file)).filter(|_| !beside.exists());
+    let bytes = read_limited(&elsewhere.unwrap_or(beside), FILE_LIMIT)?;
     open_bytes(card, &bytes, task)
 }
 

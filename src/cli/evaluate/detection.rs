@@ -1,34 +1,73 @@
-//! Detection on photographs whose faces are known: the share found by size, boxes where no face
-//! is, and the landmarks' distance from another detector's.
+//! Detection on photographs whose faces are known: the share found by size, boxes where no face is,
+//! and the landmarks' distance from another detector's. Where no boxes are known every photograph is
+//! a portrait, and the share in which its face was found is the figure.
 
-use super::Detection as Arguments;
 use super::photographs::Photographs;
+use super::recognition::portrayed;
+use super::{Detection as Arguments, split};
+use crate::cli::table::{percent, table};
+use crate::vision::card::Task;
 use crate::vision::decode::overlap;
 use crate::vision::detect::Detector;
 use crate::vision::{Detection, Rect};
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fmt;
 
-/// The figures; shares are fractions. Sizes are geometric means of a box's sides in pixels of the
-/// frame that the network sees.
+/// Sizes are measured as if a picture's longer side were at most this many pixels.
+const FRAME: f32 = 640.0;
+/// Sizes of faces, longer side of the box in pixels: from, below.
+const BANDS: [(f32, f32); 3] = [(60.0, f32::INFINITY), (30.0, 60.0), (16.0, 30.0)];
+/// Overlap (intersection over union) from which a face counts as found.
+const FOUND: f32 = 0.5;
+/// Overlap below which a box meets no face.
+const MEETS: f32 = 0.3;
+/// Shorter side in pixels from which a box that meets no face counts.
+const FALSE_FROM: f32 = 30.0;
+
+/// One detector's figures; shares are fractions, `None` where the photographs do not tell.
 #[derive(Debug, Serialize)]
 pub struct Figures {
-    /// Photographs with known boxes.
+    /// Name and version of the detector's card.
+    pub model: String,
+    /// Photographs searched.
     pub images: usize,
     /// Share found of faces from 60 pixels.
-    pub recall_60: f64,
+    pub recall_60: Option<f64>,
     /// Share found of faces from 30 to 60 pixels.
-    pub recall_30_60: f64,
+    pub recall_30_60: Option<f64>,
     /// Share found of faces from 16 to 30 pixels.
-    pub recall_16_30: f64,
+    pub recall_16_30: Option<f64>,
     /// Boxes from 30 pixels that meet no known face.
-    pub false_boxes: usize,
-    /// Mean distance to the reference's landmarks over its eyes' distance.
+    pub false_boxes: Option<usize>,
+    /// Share of portraits in which a face lies over the middle.
+    pub found: Option<f64>,
+    /// Mean, over faces found by both, of the landmarks' mean distance from the first peer's, over
+    /// its eyes' distance.
     pub landmark_error: Option<f64>,
+    /// The same, half of the faces below: heads in profile have their eyes almost in one place.
+    pub landmark_error_median: Option<f64>,
+    /// Faces that it was measured on.
+    pub landmark_faces: usize,
+    /// Least score of a face.
+    pub threshold: f32,
     /// Mean milliseconds a photograph, scaling included.
     pub milliseconds: f64,
+}
+
+/// Ours and others on the same photographs.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// Our figures.
+    #[serde(flatten)]
+    pub own: Figures,
+    /// Known faces from 60, from 30 to 60 and from 16 to 30 pixels.
+    pub faces: Option<[usize; 3]>,
+    /// The detector whose landmarks are the measure.
+    pub landmarks_of: Option<String>,
+    /// Models by others.
+    pub peers: Vec<Figures>,
 }
 
 #[derive(Deserialize)]
@@ -36,69 +75,169 @@ struct Truth {
     boxes: HashMap<String, Vec<Vec<f32>>>,
 }
 
-const BANDS: [(f32, f32); 3] = [(60.0, f32::INFINITY), (30.0, 60.0), (16.0, 30.0)];
-
-fn size(b: &Rect) -> f32 {
-    (b.w * b.h).sqrt()
+/// A face that somebody marked. One marked as not to be counted still makes no box a false one.
+struct Known {
+    bbox: Rect,
+    counts: bool,
 }
 
-/// Reads, finds and counts.
-pub fn evaluate(arguments: &Arguments) -> anyhow::Result<Figures> {
-    let mut photographs = Photographs::open(&arguments.images)?;
-    let truth: Truth = serde_json::from_slice(&photographs.bytes("gt.json")?)
-        .context("gt.json: expected {\"boxes\": {image: [[x, y, w, h, ..], ..]}}")?;
-    let mut detector = Detector::open(arguments.models.detector.as_deref(), None)?;
-    let mut reference =
-        arguments.reference.as_deref().map(|card| Detector::open(Some(card), None)).transpose()?;
-    let names: Vec<_> = photographs.names.clone();
-    let bar = super::bar(names.len());
-    let mut found = [(0usize, 0usize); 3];
-    let mut figures = (0usize, 0usize, 0.0f64);
-    let mut errors: Vec<f64> = Vec::new();
-    for name in &names {
-        bar.inc(1);
-        let base = name.rsplit('/').next().unwrap_or(name);
-        let Some(rows) = truth.boxes.get(base).or_else(|| truth.boxes.get(name)) else { continue };
-        let known: Vec<Rect> = rows
-            .iter()
-            .filter(|r| r.len() >= 4 && r.get(7).is_none_or(|invalid| *invalid == 0.0))
-            .map(|r| Rect { x: r[0], y: r[1], w: r[2], h: r[3] })
-            .collect();
-        let picture = photographs.read(name)?;
-        let seen = detector.detect(&picture).map_err(anyhow::Error::msg)?;
-        figures.0 += 1;
-        figures.2 += (seen.prepare + seen.infer).as_secs_f64() * 1e3;
-        let (net_w, net_h) = detector.size();
-        let scale =
-            (net_w as f32 / picture.width() as f32).min(net_h as f32 / picture.height() as f32).min(1.0);
-        for face in &known {
-            let best = seen.faces.iter().map(|d| overlap(&d.bbox, face)).fold(0.0, f32::max);
-            for (count, (low, high)) in found.iter_mut().zip(BANDS) {
-                if (low..high).contains(&(size(face) * scale)) {
-                    count.0 += usize::from(best >= 0.5);
+impl Truth {
+    /// The faces of a picture, known by its path or its file's name.
+    fn faces(&self, name: &str) -> Option<Vec<Known>> {
+        let file = name.rsplit('/').next().unwrap_or(name);
+        let rows = self.boxes.get(name).or_else(|| self.boxes.get(file))?;
+        let known = |r: &Vec<f32>| Known {
+            bbox: Rect { x: r[0], y: r[1], w: r[2], h: r[3] },
+            counts: r.get(7).is_none_or(|invalid| *invalid == 0.0),
+        };
+        Some(rows.iter().filter(|r| r.len() >= 4).map(known).collect())
+    }
+}
+
+/// A detector and what it has found so far.
+struct Model {
+    detector: Detector,
+    images: usize,
+    found: [(usize, usize); 3],
+    false_boxes: usize,
+    portraits: usize,
+    errors: Vec<f64>,
+    milliseconds: f64,
+}
+
+impl Model {
+    fn new(detector: Detector) -> Model {
+        let (images, false_boxes, portraits) = (0, 0, 0);
+        Model {
+            detector,
+            images,
+            found: [(0, 0); 3],
+            false_boxes,
+            portraits,
+            errors: vec![],
+            milliseconds: 0.0,
+        }
+    }
+
+    fn look(&mut self, picture: &image::RgbImage) -> anyhow::Result<Vec<Detection>> {
+        let seen = self.detector.detect(picture).map_err(anyhow::Error::msg)?;
+        self.images += 1;
+        self.milliseconds += (seen.prepare + seen.infer).as_secs_f64() * 1e3;
+        Ok(seen.faces)
+    }
+
+    /// Counts what was found of marked faces; a pixel of the picture is `scale` pixels here.
+    fn count(&mut self, seen: &[Detection], known: &[Known], scale: f32) {
+        for face in known.iter().filter(|k| k.counts) {
+            let best = seen.iter().map(|d| overlap(&d.bbox, &face.bbox)).fold(0.0, f32::max);
+            let size = face.bbox.w.max(face.bbox.h) * scale;
+            for (count, (low, high)) in self.found.iter_mut().zip(BANDS) {
+                if (low..high).contains(&size) {
+                    count.0 += usize::from(best >= FOUND);
                     count.1 += 1;
                 }
             }
         }
-        let alone = |d: &&Detection| known.iter().all(|k| overlap(&d.bbox, k) < 0.3);
-        figures.1 += seen.faces.iter().filter(|d| size(&d.bbox) * scale >= 30.0).filter(alone).count();
-        if let Some(reference) = &mut reference {
-            let theirs = reference.detect(&picture).map_err(anyhow::Error::msg)?.faces;
-            errors.extend(
-                theirs.iter().filter(|r| r.bbox.w * scale >= 24.0).filter_map(|r| distance(r, &seen.faces)),
-            );
+        let alone = |d: &&Detection| known.iter().all(|k| overlap(&d.bbox, &k.bbox) < MEETS);
+        let large = |d: &&Detection| d.bbox.w.min(d.bbox.h) * scale >= FALSE_FROM;
+        self.false_boxes += seen.iter().filter(large).filter(alone).count();
+    }
+
+    fn figures(&self, marked: bool) -> Figures {
+        let share = |hit: usize, all: usize| (all > 0).then(|| hit as f64 / all as f64);
+        let [large, medium, small] = self.found.map(|(hit, all)| share(hit, all));
+        let mut errors = self.errors.clone();
+        errors.sort_by(f64::total_cmp);
+        Figures {
+            model: self.detector.card().id(),
+            images: self.images,
+            recall_60: large,
+            recall_30_60: medium,
+            recall_16_30: small,
+            false_boxes: marked.then_some(self.false_boxes),
+            found: share(self.portraits, self.images).filter(|_| !marked),
+            landmark_error: (!errors.is_empty()).then(|| errors.iter().sum::<f64>() / errors.len() as f64),
+            landmark_error_median: errors.get(errors.len() / 2).copied(),
+            landmark_faces: errors.len(),
+            threshold: self.detector.threshold(),
+            milliseconds: self.milliseconds / self.images.max(1) as f64,
+        }
+    }
+}
+
+/// Whether a face lies over the middle of the picture.
+fn over_the_middle(face: &Detection, (width, height): (u32, u32)) -> bool {
+    let (b, x, y) = (&face.bbox, width as f32 / 2.0, height as f32 / 2.0);
+    (b.x..=b.x + b.w).contains(&x) && (b.y..=b.y + b.h).contains(&y)
+}
+
+/// Reads, finds and counts.
+pub fn evaluate(arguments: &Arguments) -> anyhow::Result<Report> {
+    let mut photographs = Photographs::open(&arguments.images)?;
+    let truth: Option<Truth> = if photographs.holds("gt.json") {
+        let text = photographs.bytes("gt.json")?;
+        Some(
+            serde_json::from_slice(&text)
+                .context("gt.json: expected {\"boxes\": {image: [[x, y, w, h, ..], ..]}}")?,
+        )
+    } else {
+        None
+    };
+    let mut models = vec![Model::new(Detector::open(arguments.detector.as_deref(), arguments.threshold)?)];
+    for card in arguments.peers.chosen(Task::Detect)? {
+        models.push(Model::new(Detector::open_with(&card, &arguments.peers.references.weights, None)?));
+    }
+    let landmarks_of =
+        models.iter().skip(1).position(|m| m.detector.card().gives_landmarks()).map(|at| at + 1);
+    let mut names = photographs.names.clone();
+    if arguments.held_out {
+        names.retain(|name| split::identity(name).is_some_and(split::held_out));
+    }
+    let bar = super::bar(names.len());
+    for name in &names {
+        bar.inc(1);
+        let known = match &truth {
+            None => None,
+            Some(truth) => match truth.faces(name) {
+                None => continue,
+                known => known,
+            },
+        };
+        let picture = photographs.read(name)?;
+        let size = picture.dimensions();
+        let scale = (FRAME / size.0.max(size.1).max(1) as f32).min(1.0);
+        let mut all_seen = Vec::new();
+        for model in &mut models {
+            let seen = model.look(&picture)?;
+            match &known {
+                Some(known) => model.count(&seen, known, scale),
+                None => model.portraits += usize::from(seen.iter().any(|face| over_the_middle(face, size))),
+            }
+            all_seen.push(seen);
+        }
+        let Some(at) = landmarks_of else { continue };
+        let reference: Vec<Detection> = match known {
+            Some(_) => all_seen[at].clone(),
+            None => portrayed(all_seen[at].clone(), size).into_iter().collect(),
+        };
+        let least = |r: &&Detection| r.bbox.w.max(r.bbox.h) * scale >= BANDS[2].0;
+        for (place, (model, seen)) in models.iter_mut().zip(&all_seen).enumerate() {
+            if place != at && model.detector.card().gives_landmarks() {
+                model.errors.extend(reference.iter().filter(least).filter_map(|r| distance(r, seen)));
+            }
         }
     }
     bar.finish_and_clear();
-    let share = |(hit, all): (usize, usize)| hit as f64 / all.max(1) as f64;
-    Ok(Figures {
-        images: figures.0,
-        recall_60: share(found[0]),
-        recall_30_60: share(found[1]),
-        recall_16_30: share(found[2]),
-        false_boxes: figures.1,
-        landmark_error: (!errors.is_empty()).then(|| errors.iter().sum::<f64>() / errors.len() as f64),
-        milliseconds: figures.2 / figures.0.max(1) as f64,
+    if models[0].images == 0 {
+        bail!("no photograph in {} is one that gt.json or --held-out names", arguments.images.display());
+    }
+    let mut figures = models.iter().map(|model| model.figures(truth.is_some()));
+    let Some(own) = figures.next() else { bail!("no model was measured") };
+    Ok(Report {
+        own,
+        faces: truth.is_some().then(|| models[0].found.map(|(_, all)| all)),
+        landmarks_of: landmarks_of.map(|at| models[at].detector.card().id()),
+        peers: figures.collect(),
     })
 }
 
@@ -106,34 +245,118 @@ pub fn evaluate(arguments: &Arguments) -> anyhow::Result<Figures> {
 fn distance(reference: &Detection, faces: &[Detection]) -> Option<f64> {
     let ours = faces
         .iter()
-        .max_by(|a, b| overlap(&a.bbox, &reference.bbox).total_cmp(&overlap(&b.bbox, &reference.bbox)))?;
-    if overlap(&ours.bbox, &reference.bbox) < 0.5 {
-        return None;
-    }
+        .max_by(|a, b| overlap(&a.bbox, &reference.bbox).total_cmp(&overlap(&b.bbox, &reference.bbox)))
+        .filter(|ours| overlap(&ours.bbox, &reference.bbox) >= FOUND)?;
     let apart = |a: [f32; 2], b: [f32; 2]| (a[0] - b[0]).hypot(a[1] - b[1]);
-    let eyes = apart(reference.landmarks[0], reference.landmarks[1]).max(0.3 * reference.bbox.w);
+    // Never less than a pixel: in a profile the eyes are in one place.
+    let eyes = apart(reference.landmarks[0], reference.landmarks[1]).max(1.0);
     let sum: f32 = ours.landmarks.iter().zip(reference.landmarks).map(|(a, b)| apart(*a, b)).sum();
     Some((sum / 5.0 / eyes) as f64)
 }
 
-impl fmt::Display for Figures {
+impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{} photographs; found: {:.1}% of faces from 60 px, {:.1}% of 30-60 px, {:.1}% of 16-30 px; {} boxes from 30 px without a face",
-            self.images,
-            self.recall_60 * 100.0,
-            self.recall_30_60 * 100.0,
-            self.recall_16_30 * 100.0,
-            self.false_boxes
-        )?;
-        if let Some(error) = self.landmark_error {
-            writeln!(
-                f,
-                "landmarks differ from the reference's by {:.2}% of the eyes' distance",
-                error * 100.0
-            )?;
+        let models: Vec<&Figures> = std::iter::once(&self.own).chain(&self.peers).collect();
+        let row = |m: &&Figures| {
+            let mut cells = vec![m.model.clone()];
+            match self.faces {
+                Some(_) => {
+                    cells.extend([percent(m.recall_60), percent(m.recall_30_60), percent(m.recall_16_30)]);
+                    cells.push(m.false_boxes.map_or_else(|| "-".into(), |n| n.to_string()));
+                }
+                None => cells.push(percent(m.found)),
+            }
+            cells.extend([percent(m.landmark_error), percent(m.landmark_error_median)]);
+            cells.extend([format!("{:.2}", m.threshold), format!("{:.2}", m.milliseconds)]);
+            cells
+        };
+        let mut header = vec!["model"];
+        match self.faces {
+            Some([large, medium, small]) => {
+                writeln!(
+                    f,
+                    "{} photographs; faces: {large} from 60 px, {medium} of 30-60 px, {small} of 16-30 px",
+                    self.own.images
+                )?;
+                header.extend(["from 60 px", "30-60 px", "16-30 px", "false boxes"]);
+            }
+            None => {
+                writeln!(f, "{} portraits", self.own.images)?;
+                header.push("face found");
+            }
         }
-        writeln!(f, "{:.2} ms a photograph", self.milliseconds)
+        if let Some(name) = &self.landmarks_of {
+            writeln!(f, "landmarks: distance from those of {name} over its eyes' distance")?;
+        }
+        header.extend(["landmarks", "median", "score from", "ms"]);
+        write!(f, "\n{}", table(&header, &models.iter().map(row).collect::<Vec<_>>()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn face(x: f32, y: f32, w: f32, h: f32) -> Detection {
+        let landmarks = [[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]];
+        Detection {
+            bbox: Rect { x, y, w, h },
+            landmarks: landmarks.map(|[u, v]: [f32; 2]| [x + u * w, y + v * h]),
+            score: 0.9,
+        }
+    }
+
+    fn known(x: f32, y: f32, w: f32, h: f32, counts: bool) -> Known {
+        Known { bbox: Rect { x, y, w, h }, counts }
+    }
+
+    #[test]
+    fn faces_are_counted_by_their_longer_side_and_boxes_without_a_face_by_their_shorter() {
+        let mut model = Model::new(Detector::open(None, None).unwrap());
+        let marked = [
+            known(0.0, 0.0, 50.0, 62.0, true),
+            known(200.0, 0.0, 20.0, 31.0, true),
+            known(300.0, 0.0, 40.0, 40.0, false),
+        ];
+        let seen = [
+            face(1.0, 1.0, 50.0, 60.0),
+            face(300.0, 2.0, 40.0, 40.0),
+            face(400.0, 0.0, 29.0, 50.0),
+            face(500.0, 0.0, 31.0, 31.0),
+        ];
+        model.count(&seen, &marked, 1.0);
+        assert_eq!(model.found, [(1, 1), (0, 1), (0, 0)]);
+        assert_eq!(
+            model.false_boxes, 1,
+            "only the last: one meets a face that is not counted, one is narrow"
+        );
+        model.count(&seen, &marked, 0.5);
+        assert_eq!(model.found, [(1, 1), (1, 2), (0, 0)], "15.5 px is below every band");
+        let figures = model.figures(true);
+        assert_eq!((figures.recall_30_60, figures.recall_16_30, figures.found), (Some(0.5), None, None));
+    }
+
+    #[test]
+    fn landmarks_are_compared_on_the_same_face_only() {
+        let reference = face(100.0, 100.0, 100.0, 100.0);
+        assert_eq!(distance(&reference, &[face(300.0, 100.0, 100.0, 100.0)]), None);
+        let error =
+            distance(&reference, &[face(300.0, 0.0, 9.0, 9.0), face(104.0, 100.0, 100.0, 100.0)]).unwrap();
+        assert!((error - 4.0 / 40.0).abs() < 1e-4, "{error}");
+    }
+
+    #[test]
+    fn a_marked_box_is_found_by_path_or_by_file() {
+        let text = r#"{"boxes": {"a/1.jpg": [[1, 2, 3, 4, 0, 0, 0, 1]], "2.jpg": [[1, 2, 3, 4], [1]]}}"#;
+        let truth: Truth = serde_json::from_str(text).unwrap();
+        assert!(!truth.faces("a/1.jpg").unwrap()[0].counts);
+        assert_eq!(truth.faces("images/2.jpg").unwrap().len(), 1);
+        assert!(truth.faces("3.jpg").is_none());
+    }
+
+    #[test]
+    fn a_portraits_face_lies_over_the_middle() {
+        assert!(over_the_middle(&face(80.0, 80.0, 40.0, 40.0), (200, 200)));
+        assert!(!over_the_middle(&face(10.0, 80.0, 40.0, 40.0), (200, 200)));
     }
 }

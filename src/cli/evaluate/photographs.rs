@@ -48,6 +48,14 @@ impl Photographs {
         Ok(Photographs { place, names })
     }
 
+    /// Whether there is a file of this name beside the photographs.
+    pub fn holds(&self, name: &str) -> bool {
+        match &self.place {
+            Place::Zip(archive) => archive.index_for_name(name).is_some(),
+            Place::Folder(folder) => folder.join(name).is_file(),
+        }
+    }
+
     /// The bytes of a file beside the photographs.
     pub fn bytes(&mut self, name: &str) -> anyhow::Result<Vec<u8>> {
         let mut bytes = Vec::new();
