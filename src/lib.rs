@@ -27,4 +27,5 @@ pub mod demo;
 pub mod ops;
 pub mod privacy;
 pub mod storage;
+pub mod train;
 pub mod web;

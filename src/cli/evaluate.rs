@@ -1,5 +1,6 @@
-//! `shopguide evaluate recognition|detection`: how well the models do on photographs of one's
-//! own, through the same code as the daemon. Photographs stay in memory and nothing is written.
+//! `shopguide evaluate recognition|detection|recommendations`: how well the models do on
+//! photographs, or on baskets, of one's own, through the same code as the daemon. Photographs stay in
+//! memory and nothing is written.
 
 mod detection;
 mod groups;
@@ -26,6 +27,8 @@ enum What {
     Recognition(Recognition),
     /// Faces found by size, and boxes where there is no face.
     Detection(Detection),
+    /// Suggestions for baskets whose next one is known, beside the published methods.
+    Recommendations(recommendations::Arguments),
 }
 
 /// Models to use instead of those inside the program.
@@ -121,6 +124,10 @@ pub fn run(arguments: &Evaluate) -> anyhow::Result<()> {
         What::Detection(d) => {
             let figures = detection::evaluate(d)?;
             if d.json { print_json(&figures) } else { print!("{figures}") }
+        }
+        What::Recommendations(r) => {
+            let figures = recommendations::evaluate(r)?;
+            if r.json { print_json(&figures) } else { print!("{figures}") }
         }
     }
     Ok(())

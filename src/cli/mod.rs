@@ -45,7 +45,7 @@ enum Command {
     Check(check::CheckArgs),
     /// Check a configuration file.
     CheckConfig(check_config::CheckConfig),
-    /// Measure the models on photographs of your own.
+    /// Measure the models on photographs or baskets of your own.
     Evaluate(evaluate::Evaluate),
     /// Measure how fast the parts are on this machine.
     Bench(bench::Bench),

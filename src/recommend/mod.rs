@@ -7,6 +7,8 @@
 mod catalogue;
 pub mod evidence;
 mod policy;
+pub mod ranker;
+pub mod rnn;
 mod slate;
 pub mod text;
 

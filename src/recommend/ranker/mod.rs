@@ -1,0 +1,17 @@
+//! The learned ranker: one softmax over evidence and two recurrent networks. Pure: plain data in,
+//! plain data out.
+
+pub mod corpus;
+pub mod evidence;
+pub mod facts;
+pub mod item_item;
+pub mod item_table;
+pub mod model;
+pub mod model_file;
+pub mod neighbours;
+pub mod sequence;
+pub mod sparse;
+pub mod state;
+pub mod tensors;
+pub mod tifu;
+pub mod weights;

@@ -1,0 +1,120 @@
+//! A matrix that is only ever multiplied by a vector: as f32, the meaning; or as bytes, one scale a
+//! row, by the kernels that the gallery scans with. The vector then becomes bytes too.
+
+use crate::gallery::kernels::{Kernel, Rows};
+
+/// Which numbers to compute with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// 32-bit floating point: the reference.
+    Float,
+    /// 8-bit whole numbers, by this kernel.
+    Bytes(Kernel),
+}
+
+impl Precision {
+    /// Bytes, by the fastest kernel of this processor.
+    pub fn fastest() -> Precision {
+        Precision::Bytes(Kernel::best())
+    }
+}
+
+/// A matrix of `rows` by `columns`.
+#[derive(Clone)]
+pub struct Linear {
+    columns: usize,
+    rows: usize,
+    numbers: Numbers,
+}
+
+#[derive(Clone)]
+enum Numbers {
+    Float(Vec<f32>),
+    Bytes(Rows, Kernel),
+}
+
+impl Linear {
+    /// From numbers row by row.
+    pub fn new(values: &[f32], columns: usize, precision: Precision) -> Linear {
+        let numbers = match precision {
+            Precision::Float => Numbers::Float(values.to_vec()),
+            Precision::Bytes(kernel) => {
+                let mut rows = Rows::new(columns);
+                values.chunks_exact(columns).for_each(|row| rows.push(row));
+                Numbers::Bytes(rows, kernel)
+            }
+        };
+        Linear { columns, rows: values.len() / columns, numbers }
+    }
+
+    /// From numbers column by column, as training keeps them: row `i` of `values` belongs to input
+    /// `i`.
+    pub fn turned(values: &[f32], columns: usize, precision: Precision) -> Linear {
+        let rows = values.len() / columns;
+        let turned: Vec<f32> =
+            (0..rows).flat_map(|r| (0..columns).map(move |c| values[c * rows + r])).collect();
+        Linear::new(&turned, columns, precision)
+    }
+
+    /// How many numbers a product with a vector gives.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Adds the product with `x`, of one number a column, to `out`, of one number a row.
+    pub fn add_to(&self, x: &[f32], out: &mut [f32]) {
+        match &self.numbers {
+            Numbers::Float(values) => {
+                for (o, row) in out.iter_mut().zip(values.chunks_exact(self.columns)) {
+                    *o += row.iter().zip(x).map(|(w, x)| w * x).sum::<f32>();
+                }
+            }
+            Numbers::Bytes(rows, kernel) => {
+                // A vector of zeros has no bytes, and adds nothing.
+                let Some(probe) = rows.probe(x) else { return };
+                let mut dots = [0i32; 256];
+                for (from, out) in (0..self.rows).step_by(dots.len()).zip(out.chunks_mut(dots.len())) {
+                    let dots = &mut dots[..out.len()];
+                    rows.scan(*kernel, &probe, from, dots);
+                    for ((o, dot), row) in out.iter_mut().zip(dots).zip(from..) {
+                        *o += rows.cosine(&probe, row, *dot);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_precision_is_near_the_reference() {
+        let (rows, columns) = (300, 70);
+        let value = |i: usize| ((i * 7919 % 1013) as f32 / 506.0 - 1.0) * 0.3;
+        let values: Vec<f32> = (0..rows * columns).map(value).collect();
+        let x: Vec<f32> = (0..columns).map(|i| value(i * 31 + 5)).collect();
+        let product = |precision| {
+            let mut out = vec![0.5; rows];
+            Linear::new(&values, columns, precision).add_to(&x, &mut out);
+            out
+        };
+        let exact = product(Precision::Float);
+        for kernel in Kernel::available() {
+            for (a, b) in exact.iter().zip(product(Precision::Bytes(kernel))) {
+                assert!((a - b).abs() < 0.02, "{kernel:?}: {a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_turned_matrix_is_the_same_matrix() {
+        // Two inputs, three outputs.
+        let by_input = [1.0, 2.0, 3.0, 10.0, 20.0, 30.0];
+        let linear = Linear::turned(&by_input, 2, Precision::Float);
+        let mut out = [0.0; 3];
+        linear.add_to(&[1.0, 0.1], &mut out);
+        assert_eq!((linear.rows(), out), (3, [2.0, 4.0, 6.0]));
+    }
+}

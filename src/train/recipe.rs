@@ -1,0 +1,83 @@
+//! How a model is trained. The size of the store alone decides: nothing is set by hand for a set of
+//! data, and nothing is chosen on a handful of validation members, which would be noise.
+
+use super::optimiser::Rates;
+use crate::recommend::ranker::evidence::TERMS;
+
+/// Members to learn from at which a store counts as large.
+const LARGE: usize = 5000;
+
+/// A way to train.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recipe {
+    /// Columns of the item table.
+    pub table: usize,
+    /// Size of the basket state.
+    pub basket: usize,
+    /// Size of the rhythm state.
+    pub rhythm: usize,
+    /// Sizes of the repeat network's layers.
+    pub repeat: [usize; 2],
+    /// Queries a step.
+    pub batch: usize,
+    /// Times that every query is seen.
+    pub epochs: usize,
+    /// Learning rates.
+    pub rates: Rates,
+    /// Share of the states dropped in training.
+    pub dropout: f32,
+    /// Earlier visits of each member to learn from too, at most.
+    pub prefixes: usize,
+    /// How much those count.
+    pub prefix_weight: f32,
+    /// Networks trained and averaged.
+    pub seeds: usize,
+    /// Whether the network before training, which only adds up evidence, is averaged with them: with
+    /// few members what was learned is noisy, and this halfway house is not.
+    pub keep_start: bool,
+    /// Weights of the evidence to begin with.
+    pub evidence: [f32; TERMS],
+    /// Item biases begin as the logarithm of popularity times this.
+    pub popularity: f32,
+}
+
+impl Recipe {
+    /// The recipe for a store with this many members to learn from.
+    pub fn for_members(members: usize) -> Recipe {
+        if members >= LARGE { Recipe::large() } else { Recipe::small() }
+    }
+
+    fn large() -> Recipe {
+        Recipe {
+            table: 63,
+            basket: 64,
+            rhythm: 16,
+            repeat: [32, 16],
+            batch: 128,
+            epochs: 8,
+            rates: Rates { recurrent: 3e-3, bias: 2e-3, rest: 2e-3, decay: 1e-6, average: 0.995 },
+            dropout: 0.3,
+            prefixes: 0,
+            prefix_weight: 0.5,
+            seeds: 3,
+            keep_start: false,
+            evidence: [0.25, 0.25, 0.25, 0.25, 0.0],
+            popularity: 0.3,
+        }
+    }
+
+    fn small() -> Recipe {
+        Recipe {
+            repeat: [16, 8],
+            batch: 48,
+            epochs: 4,
+            rates: Rates { recurrent: 1e-3, bias: 1e-3, rest: 1e-3, decay: 1e-6, average: 0.995 },
+            prefixes: 6,
+            seeds: 2,
+            keep_start: true,
+            evidence: [0.0, 0.0, 0.0, 1.0, 1.0],
+            popularity: 0.05,
+            ..Recipe::large()
+        }
+    }
+}
