@@ -26,7 +26,9 @@ from augment import photometric, warp
 from detections import landmark_error, overlap, decode, recall_by_size, detect, letterbox
 from export import MEAN, SCALE, export
 from faces_data import read_identities, read_rendered, read_wider
+import schedule
 from networks import STRIDES, Detector
+from schedule import Average
 from yunet import YuNet
 
 SIDE = 384
@@ -308,29 +310,27 @@ def main():
                     scenes, shoppers, teacher, arguments.rendered_share)
 
     network = Detector().to(memory_format=torch.channels_last)
-    average = copy.deepcopy(network)
+    average = Average(network)
     optimiser = torch.optim.AdamW(network.parameters(), lr=arguments.rate, weight_decay=0.01)
     start = 0
     checkpoint = arguments.work / "detector.pt"
     if arguments.resume and checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
-        average.load_state_dict(state["average"])
+        average.network.load_state_dict(state["average"])
         network.load_state_dict(state["average" if arguments.restart_schedule else "network"])
         if not arguments.restart_schedule:
             optimiser.load_state_dict(state["optimiser"])
             start = state["step"]
 
     def save(step):
-        arguments.work.mkdir(parents=True, exist_ok=True)
-        torch.save({"network": network.state_dict(), "average": average.state_dict(),
-                    "optimiser": optimiser.state_dict(), "step": step}, checkpoint.with_suffix(".new"))
-        checkpoint.with_suffix(".new").replace(checkpoint)
+        schedule.save(checkpoint, network=network.state_dict(), average=average.network.state_dict(),
+                      optimiser=optimiser.state_dict(), step=step)
 
     def finish():
-        figures = measure(average, wider_val, held, held_scenes, teacher)
+        figures = measure(average.network, wider_val, held, held_scenes, teacher)
         print(figures, flush=True)
         if not arguments.no_export:
-            export_both(average, arguments.out, figures, arguments.card_version, bool(arguments.rendered))
+            export_both(average.network, arguments.out, figures, arguments.card_version, bool(arguments.rendered))
 
     network.train()
     began, sums, draws = time.time(), np.zeros(3), 0.0
@@ -345,8 +345,7 @@ def main():
         weights = [torch.from_numpy(np.stack(level)) for level in zip(*[b[2] for b in batch])]
         draws += time.time() - mark
 
-        warmup = min(1.0, (step + 1) / 200)
-        rate = arguments.rate * warmup * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / arguments.steps)))
+        rate = arguments.rate * schedule.share(step, arguments.steps, 200)
         for group in optimiser.param_groups:
             group["lr"] = rate
         with torch.autocast("cpu", torch.bfloat16):
@@ -357,13 +356,7 @@ def main():
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimiser.step()
-        keep = min(0.998, (step + 1) / (step + 10))
-        with torch.no_grad():
-            for a, b in zip(average.state_dict().values(), network.state_dict().values()):
-                if a.dtype.is_floating_point:
-                    a.lerp_(b, 1 - keep)
-                else:
-                    a.copy_(b)
+        average.follow(network, step)
         sums += [float(p.detach()) for p in parts]
         if (step + 1) % 50 == 0:
             spent = time.time() - began

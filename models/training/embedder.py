@@ -8,6 +8,10 @@ on hats, fringes and darkness, and those faces collapse to one vector. Labelled 
 WORK and drawn again a few times. Beside the distillation a small margin loss on known identities
 separates people whom the teacher has not learnt to separate (rendered shoppers above all).
 
+The network also learns the teacher's feature maps at 14x14 and 7x7, through 1x1 convolutions that
+are thrown away afterwards: every place of a face is a lesson, where the embedding is one lesson a
+face, and there are few faces.
+
 Identities held out by `split.py` are never read for training.
 """
 
@@ -15,10 +19,12 @@ import argparse
 import copy
 import math
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import onnxruntime
 import torch
 import torch.nn.functional as F
@@ -30,27 +36,42 @@ from export import MEAN, SCALE, export
 from faces_data import Picture, read_identities, read_rendered, read_wider
 from networks import Embedder
 from open_set import collapsed, open_set, verification
+import schedule
+from schedule import Average
+from split import held_out
 from yunet import YuNet
 
 DIMENSIONS = 128
 
 
 class Teacher:
-    """MobileFaceNet: RGB bytes of aligned crops to embeddings of length 1."""
+    """MobileFaceNet: RGB bytes of aligned crops to embeddings of length 1, and its feature maps."""
+
+    MAPS = ("/features/features.11/Add_output_0", "/features/features.14/Add_output_0")
 
     def __init__(self, path):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
+        model = onnx.load(str(path))
+        for name in self.MAPS:
+            model.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
         self.session = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"])
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        self.output = self.session.get_outputs()[0].name
 
     def __call__(self, crops):
+        return self.look(crops, [self.output])[0]
+
+    def look(self, crops, names=None):
+        """Embeddings, then the maps of 14x14 and 7x7 places x 128 values."""
         x = np.asarray(crops, np.float32).transpose(0, 3, 1, 2) / 255
         x = (x - np.array([0.485, 0.456, 0.406], np.float32)[:, None, None]) / np.array(
             [0.229, 0.224, 0.225], np.float32)[:, None, None]
-        out = np.concatenate([self.session.run(None, {"input": np.ascontiguousarray(x[i : i + 16])})[0]
-                              for i in range(0, len(x), 16)])
-        return out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
+        names = names or [self.output, *self.MAPS]
+        found = [self.session.run(names, {"input": np.ascontiguousarray(x[i : i + 8])})
+                 for i in range(0, len(x), 8)]
+        out, *maps = (np.concatenate(part) for part in zip(*found))
+        return [out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9), *maps]
 
 
 def find_landmarks(pictures, detector, side, cache):
@@ -78,7 +99,7 @@ def crops_from_wider(pictures, detector):
         rgb = picture.decode()
         frame, _ = letterbox(rgb, 640, 640)
         for _, box, points in zip(*detect(detector.grids(frame), 0.7)):
-            if math.sqrt(box[2] * box[3]) < 34:
+            if math.sqrt(box[2] * box[3]) < 28:
                 continue
             low = np.maximum((box[:2] - 0.5 * box[2:]).astype(int), 0)
             high = (box[:2] + 1.5 * box[2:]).astype(int)
@@ -135,7 +156,15 @@ def placed(picture, rng):
     return warp(rgb, matrix, (SIDE, SIDE), border)
 
 
-def view_of(picture, rng, other=None):
+def reshaped(crop, rng):
+    """Another jaw, nose or distance of the eyes: the crop under a smooth random displacement."""
+    coarse = rng.normal(0, rng.uniform(0.5, 3.0), (2, 5, 5)).astype(np.float32)
+    y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
+    dx, dy = (cv2.resize(c, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) for c in coarse)
+    return cv2.remap(crop, x + dx, y + dy, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+
+
+def view_of(picture, rng, other=None, reshape=False):
     """A new look at a face: misplaced, darker, coarser, partly hidden; or at a blend of two faces.
 
     A blend is a face nobody has. The teacher places it like any other, and so a few thousand people
@@ -151,6 +180,8 @@ def view_of(picture, rng, other=None):
             ramp = np.clip((np.arange(SIDE) - rng.uniform(45, 75)) / rng.uniform(6, 30) + 0.5, 0, 1)
             ramp = ramp[:, None, None] if rng.random() < 0.7 else ramp[None, :, None]
             crop = (crop * (1 - ramp) + second * ramp).astype(np.uint8)
+    if other is not None or (reshape and rng.random() < 0.4):
+        crop = reshaped(crop, rng)
     if rng.random() < 0.35:  # a far face: few pixels
         side = int(rng.integers(22, 80))
         crop = cv2.resize(cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA), (SIDE, SIDE),
@@ -163,7 +194,13 @@ def view_of(picture, rng, other=None):
 
 
 class Views:
-    """Labelled views in WORK: a ring of crops with the teacher's embedding, group and identity."""
+    """Labelled views in WORK: a ring of crops with the teacher's embedding and maps, group and identity.
+
+    The maps are kept in a byte a value, as deviations from each channel's mean. The views of the next
+    step are made beside the present one; which views there are depends on the seed alone.
+    """
+
+    UNIT = 24  # steps of the byte to one deviation
 
     def __init__(self, folder, capacity, pools, shares, teacher, seed, blends):
         folder.mkdir(parents=True, exist_ok=True)
@@ -177,6 +214,8 @@ class Views:
         self.labels = array("views_labels.f16", (DIMENSIONS,), np.float16)
         self.classes = array("views_classes.i32", (), np.int32)
         self.groups = array("views_groups.u8", (), np.uint8)
+        self.maps = [array("views_map14.i8", (128, 14, 14), np.int8), array("views_map7.i8", (128, 7, 7), np.int8)]
+        self.worker, self.coming = ThreadPoolExecutor(1), None
         self.count, self.blends = 0, blends
         self.capacity, self.pools, self.teacher, self.seed = capacity, pools, teacher, seed
         self.shares = np.array(shares) / np.sum(shares)
@@ -186,26 +225,43 @@ class Views:
             for name in sorted({p.identity for p in pool if p.identity}):
                 self.class_of.setdefault(name, len(self.class_of))
 
+        scale = folder / "views_scale.npz"
+        if not scale.exists():
+            maps = self.teacher.look([self.make(k)[0] for k in range(256)])[1:]
+            np.savez(scale, *[np.stack([m.mean((0, 2, 3)), m.std((0, 2, 3)) + 1e-6]) for m in maps])
+        self.scale = [a[:, :, None, None] for a in np.load(scale).values()]
+
+    def make(self, number):
+        """View `number`: its crop, group and class (or -1)."""
+        rng = np.random.default_rng([self.seed, number])
+        cv2.setRNGSeed(int(rng.integers(1 << 31)))
+        group = int(rng.choice(len(self.pools), p=self.shares))
+        pool = self.pools[group]
+        picture, other = pool[int(rng.integers(len(pool)))], None
+        if group < 3 and rng.random() < self.blends:
+            pool = self.pools[int(rng.choice(3, p=self.shares[:3] / self.shares[:3].sum()))]
+            other = pool[int(rng.integers(len(pool)))]
+        crop = view_of(picture, rng, other, group < 3)
+        return crop, group, -1 if other else self.class_of.get(picture.identity, -1)
+
     def grow(self, number):
-        crops = []
+        """Adds `number` views: those made ahead, if they were that many; then sets out on the next."""
+        made = self.coming.result() if self.coming else self.made(self.count, number)
         rows = np.arange(self.count, self.count + number) % self.capacity
-        for k in range(number):
-            rng = np.random.default_rng([self.seed, self.count + k])
-            cv2.setRNGSeed(int(rng.integers(1 << 31)))
-            group = int(rng.choice(len(self.pools), p=self.shares))
-            pool = self.pools[group]
-            picture = pool[int(rng.integers(len(pool)))]
-            other = None
-            if group < 3 and rng.random() < self.blends:
-                pool = self.pools[int(rng.choice(3, p=self.shares[:3] / self.shares[:3].sum()))]
-                other = pool[int(rng.integers(len(pool)))]
-            crops.append(view_of(picture, rng, other))
-            self.classes[rows[k]] = -1 if other else self.class_of.get(picture.identity, -1)
-            self.groups[rows[k]] = group
-        self.crops[rows] = np.stack(crops)
-        self.labels[rows] = self.teacher(crops)
+        crops, groups, classes, labels, maps = made
+        self.crops[rows], self.groups[rows], self.classes[rows], self.labels[rows] = crops, groups, classes, labels
+        for kept, m in zip(self.maps, maps):
+            kept[rows] = m
         self.count += number
+        self.coming = self.worker.submit(self.made, self.count, number)
         return rows
+
+    def made(self, start, number):
+        crops, groups, classes = zip(*[self.make(start + k) for k in range(number)])
+        labels, *maps = self.teacher.look(crops)
+        maps = [np.clip(np.rint((m - mean) / deviation * self.UNIT), -127, 127).astype(np.int8)
+                for m, (mean, deviation) in zip(maps, self.scale)]
+        return np.stack(crops), groups, classes, labels, maps
 
     def draw(self, number, rng):
         return rng.integers(0, min(self.count, self.capacity), number)
@@ -273,8 +329,12 @@ def embed(network, crops):
     return np.concatenate(out)
 
 
-def figures_of(embeddings, identities):
-    one, three = (open_set(embeddings, identities, 100, n) for n in (1, 3))
+def mirror(crops):
+    return [np.ascontiguousarray(c[:, ::-1]) for c in crops]
+
+
+def figures_of(embeddings, mirrored, identities):
+    one, three = (open_set(embeddings, mirrored, identities, 100, n) for n in (1, 3))
     flat = {}
     for label, r in (("1 picture", one), ("3 pictures", three)):
         for key in ("DIR at FAR 1.0%", "DIR at FAR 0.1%", "threshold at FAR 1.0%", "threshold at FAR 0.1%"):
@@ -289,12 +349,12 @@ def measure(network, sets, teacher_embeddings):
     network = copy.deepcopy(network).eval()
     figures, thresholds, match = {}, {}, None
     for name, (crops, identities) in sets.items():
-        e = embed(network, crops)
-        figures[name], thresholds[name] = figures_of(e, identities)
+        e, m = embed(network, crops), embed(network, mirror(crops))
+        figures[name], thresholds[name] = figures_of(e, m, identities)
         if match is None:  # the first set, of photographs, sets the card's threshold
             match = thresholds[name]["threshold at FAR 0.1%"]
         for n in (1, 3):
-            r = open_set(e, identities, 100, n, at=match)
+            r = open_set(e, m, identities, 100, n, at=match)
             for key in ("DIR at the card's threshold", "FAR at the card's threshold"):
                 figures[name][f"{r['members']} members, {n} picture{'s'[:n - 1]}: {key}"] = round(r[key], 4)
         t = teacher_embeddings[name]
@@ -315,13 +375,13 @@ def card(figures, teacher_figures, thresholds, version, rendered):
         "threshold": {
             "match": round(match, 3), "margin": 0.05, "far": 0.001,
             "set_on": f"LFW people held out by split.py: {real['members']} members x 3 pictures, every "
-                      "other held-out person a stranger, best of a member's pictures, 20 draws"},
+                      "other held-out person a stranger, mean of a member's pictures and their mirror images, 20 draws"},
         "figures": flat,
         "training": {
             "teacher": "MobileFaceNet (foamliu/MobileFaceNet, Apache-2.0 repository; learnt from refined MS-Celeb-1M)",
             "data": [
                 {"name": "LFW deep-funneled, people whose name's SHA-256 is not divisible by 5", "terms": "research only"},
-                {"name": "UTKFace, 9,772 aligned pictures", "terms": "non-commercial research"},
+                {"name": "UTKFace, aligned pictures whose file name's SHA-256 is not divisible by 5", "terms": "non-commercial research"},
                 {"name": "WIDER FACE, faces of 1,239 pictures of the train part", "terms": "research only"},
             ] + ([{"name": "rendered shoppers", "terms": "this project's own"}] if rendered else []),
             "note": "The photographs, and those the teacher learnt from, are for research only as their "
@@ -337,17 +397,19 @@ def main():
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True, help="labelled views and checkpoints")
     parser.add_argument("--rendered", type=Path, nargs="+", help="folders written by `shopguide demo --export-faces`")
-    parser.add_argument("--rendered-share", type=float, default=0.25)
+    parser.add_argument("--rendered-share", type=float, default=0.15)
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent.parent)
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=10_500)
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--fresh", type=int, default=24, help="new views a step")
+    parser.add_argument("--fresh", type=int, default=32, help="new views a step")
     parser.add_argument("--first", type=int, default=4096, help="views before the first step")
-    parser.add_argument("--capacity", type=int, default=120_000)
+    parser.add_argument("--capacity", type=int, default=200_000)
     parser.add_argument("--optimiser", choices=["adamw", "muon"], default="muon")
     parser.add_argument("--rate", type=float, help="default 0.003 for adamw, 0.02 for muon")
     parser.add_argument("--blends", type=float, default=0.35, help="share of a photograph's views blended with another")
     parser.add_argument("--identity-weight", type=float, default=0.05)
+    parser.add_argument("--hint-weight", type=float, default=4.0,
+                        help="of the teacher's feature maps at the start; a fifth of it at the end")
     parser.add_argument("--rendered-identity", type=float, default=5.0,
                         help="weight of a rendered face's identity against a photograph's")
     parser.add_argument("--seed", type=int, default=1)
@@ -372,7 +434,9 @@ def main():
                            arguments.work / "landmarks-train.npz")
     held = find_landmarks(read_identities(faces / "lfw-dev.zip", "held-out"), yunet, 192,
                           arguments.work / "landmarks-held-out.npz")
-    aligned = [Picture(p.name, p.encoded) for p in read_identities(faces / "utkface-aligned112.zip", "all")]
+    # Nobody's name is known there: each file counts as a person, held out by its own name.
+    aligned = [Picture(p.name, p.encoded) for p in read_identities(faces / "utkface-aligned112.zip", "all")
+               if not held_out(p.name.rsplit("/", 1)[-1])]
     crowd = crops_from_wider(read_wider(faces / "wider-train.zip"), yunet)
     pools, shares = [known, aligned, crowd], [0.55, 0.35, 0.1]
     sets = {"LFW": ([aligned_crop(p) for p in held], [p.identity for p in held])}
@@ -384,22 +448,23 @@ def main():
     print(f"pictures {[len(p) for p in pools]}, held out {[len(s[0]) for s in sets.values()]}, "
           f"{time.time() - began:.0f}s", flush=True)
     teacher_embeddings = {k: teacher(v[0]) for k, v in sets.items()}
-    teacher_figures = {k: figures_of(teacher_embeddings[k], v[1])[0] for k, v in sets.items()}
+    teacher_figures = {k: figures_of(teacher_embeddings[k], teacher(mirror(v[0])), v[1])[0] for k, v in sets.items()}
     print("teacher", teacher_figures, flush=True)
 
     views = Views(arguments.work, arguments.capacity, pools, shares, teacher, arguments.seed, arguments.blends)
     network = Embedder().to(memory_format=torch.channels_last)
-    average = copy.deepcopy(network)
+    average = Average(network)
     margin = MarginLoss(len(views.class_of))
+    adapters = torch.nn.ModuleList(torch.nn.Conv2d(c, 128, 1) for c in (96, 160)).to(memory_format=torch.channels_last)
     if arguments.optimiser == "muon":
         matrices = [p for p in network.parameters() if p.ndim == 4]
         others = [p for p in network.parameters() if p.ndim != 4]
         rate = arguments.rate or 0.02
         optimisers = [Muon(matrices, lr=rate, weight_decay=0.01),
-                      torch.optim.AdamW([{"params": others}, {"params": margin.parameters()}], lr=0.15 * rate, weight_decay=0.0)]
+                      torch.optim.AdamW([{"params": others}, {"params": margin.parameters()}, {"params": adapters.parameters()}], lr=0.15 * rate, weight_decay=0.0)]
     else:
         rate = arguments.rate or 3e-3
-        optimisers = [torch.optim.AdamW([{"params": network.parameters()}, {"params": margin.parameters()}],
+        optimisers = [torch.optim.AdamW([{"params": network.parameters()}, {"params": margin.parameters()}, {"params": adapters.parameters()}],
                                         lr=rate, weight_decay=0.02)]
     base_rates = [[g["lr"] for g in o.param_groups] for o in optimisers]
 
@@ -407,12 +472,13 @@ def main():
     checkpoint = arguments.work / "embedder.pt"
     if arguments.resume and checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
-        average.load_state_dict(state["average"])
+        average.network.load_state_dict(state["average"])
         network.load_state_dict(state["average" if arguments.restart_schedule else "network"])
         with torch.no_grad():
             old = state["margin"]
             margin.centres[: len(old["centres"])] = old["centres"]
             margin.seen[: len(old["seen"])] = old["seen"]
+        adapters.load_state_dict(state["adapters"])
         views.count = state["views"]
         if not arguments.restart_schedule:
             for o, s in zip(optimisers, state["optimisers"]):
@@ -425,24 +491,23 @@ def main():
             start = state["step"]
 
     def save(step):
-        torch.save({"network": network.state_dict(), "average": average.state_dict(), "margin": margin.state_dict(),
-                    "optimisers": [o.state_dict() for o in optimisers], "step": step,
-                    "views": views.count}, checkpoint.with_suffix(".new"))
-        checkpoint.with_suffix(".new").replace(checkpoint)
+        schedule.save(checkpoint, network=network.state_dict(), average=average.network.state_dict(),
+                      margin=margin.state_dict(), adapters=adapters.state_dict(),
+                      optimisers=[o.state_dict() for o in optimisers], step=step, views=views.count)
 
     def finish():
-        figures, thresholds = measure(average, sets, teacher_embeddings)
+        figures, thresholds = measure(average.network, sets, teacher_embeddings)
         print("student", figures, flush=True)
         if not arguments.no_export:
-            export(average, arguments.out, "embedder", (1, 3, SIDE, SIDE), ["embedding"],
+            export(average.network, arguments.out, "embedder", (1, 3, SIDE, SIDE), ["embedding"],
                    card(figures, teacher_figures, thresholds, arguments.card_version, bool(arguments.rendered)))
 
     stop = min(arguments.steps, arguments.stop_at or arguments.steps)
     while start < stop and views.count < arguments.first:
-        views.grow(64)
+        views.grow(arguments.fresh)
     print(f"{views.count} views, {time.time() - began:.0f}s", flush=True)
     network.train()
-    began, sums, views_time = time.time(), np.zeros(4), 0.0
+    began, sums, views_time = time.time(), np.zeros(5), 0.0
     for step in range(start, stop):
         mark = time.time()
         rng = np.random.default_rng([arguments.seed, 1, step])
@@ -456,12 +521,15 @@ def main():
         views_time += time.time() - mark
 
         progress = step / arguments.steps
-        factor = min(1.0, (step + 1) / 60) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+        factor = schedule.share(step, arguments.steps, 60)
         for o, bases in zip(optimisers, base_rates):
             for group, base in zip(o.param_groups, bases):
                 group["lr"] = base * factor
         with torch.autocast("cpu", torch.bfloat16):
-            out = network(images)
+            out, *maps = network.maps(images)
+            guesses = [adapter(m) for adapter, m in zip(adapters, maps)]
+        hints = sum((g.float() - torch.from_numpy(m[rows]).float() / views.UNIT).pow(2).mean()
+                    for g, m in zip(guesses, views.maps))
         out = F.normalize(out.float())
         labels = F.normalize(labels)
         # The teacher sees rendered faces as much alike (strangers reach cosine 0.78), so there its
@@ -474,25 +542,19 @@ def main():
         leads = 1 + (arguments.rendered_identity - 1) * (1 - real[has])
         margins = torch.where(real[has] > 0, 0.15, 0.3)
         identity = (leads * margin(out[has], classes[has], labels[has], margins)).sum() / len(out)
-        loss = distil + 4.0 * relation + arguments.identity_weight * identity
+        loss = distil + 4.0 * relation + arguments.hint_weight * (1 - 0.8 * progress) * hints + arguments.identity_weight * identity
         for o in optimisers:
             o.zero_grad(set_to_none=True)
         loss.backward()
         for o in optimisers:
             o.step()
-        keep = min(0.998, (step + 1) / (step + 10))
-        with torch.no_grad():
-            for a, b in zip(average.state_dict().values(), network.state_dict().values()):
-                if a.dtype.is_floating_point:
-                    a.lerp_(b, 1 - keep)
-                else:
-                    a.copy_(b)
+        average.follow(network, step)
         unseen = cosine.detach()[: arguments.fresh][real[: arguments.fresh] > 0]
         sums += [float(cosine.detach()[real > 0].mean()), float(relation.detach()), float(identity.detach()),
-                 float(unseen.mean()) if len(unseen) else 1.0]
+                 float(unseen.mean()) if len(unseen) else 1.0, float(hints.detach())]
         if (step + 1) % 50 == 0:
             print(f"step {step + 1} factor {factor:.3f} cosine {1 - sums[0] / 50:.4f} (new views {1 - sums[3] / 50:.4f}) relation {sums[1] / 50:.5f} "
-                  f"identity {sums[2] / 50:.3f} {time.time() - began:.0f}s (views {views_time:.0f}s)", flush=True)
+                  f"identity {sums[2] / 50:.3f} maps {sums[4] / 50:.4f} {time.time() - began:.0f}s (views {views_time:.0f}s)", flush=True)
             sums[:] = 0
         if (step + 1) % arguments.every == 0:
             save(step + 1)

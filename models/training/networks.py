@@ -1,6 +1,6 @@
-"""The two networks, shaped for an inference engine that runs dense 3x3 convolutions best.
+"""The networks, shaped for an inference engine that runs dense 3x3 convolutions best.
 
-Both are plain convolution + ReLU (+ Add): no depthwise convolution, no pooling, no strided 1x1
+They are plain convolution + ReLU (+ Add): no depthwise convolution on a map, no pooling, no strided 1x1
 shortcut, no padding node. BatchNorm is folded into the convolutions when a network is exported
 (`export.py`). Channels are multiples of 16 because the matrix kernels work on tiles of 16 rows.
 """
@@ -77,24 +77,56 @@ class Detector(nn.Module):
         return self.head8(f8), self.head16(f16), self.head32(f32)
 
 
-class Embedder(nn.Module):
-    """Dense residual network from an aligned 112x112 crop to a 128-value face embedding."""
+class Refiner(nn.Module):
+    """A 64x64 square about a proposed face to 15 values: face logit, four box values, ten landmark values."""
 
-    def __init__(self, channels=(16, 32, 80, 160), blocks=(1, 2, 2), dimensions=128):
+    def __init__(self, channels=(16, 32, 64, 128), hidden=192):
+        super().__init__()
+        a, b, c, d = channels
+        self.body = nn.Sequential(
+            conv(3, a, stride=2), conv(a, b, stride=2), Residual(b), conv(b, c, stride=2), Residual(c),
+            conv(c, d, stride=2), nn.Conv2d(d, hidden, 4, bias=False), nn.BatchNorm2d(hidden), nn.ReLU(inplace=True))
+        self.head = nn.Conv2d(hidden, OUTPUTS_PER_CELL, 1)
+        nn.init.normal_(self.head.weight, std=0.01)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, x):
+        return self.head(self.body(x)).flatten(1)
+
+
+class Embedder(nn.Module):
+    """Dense residual network from an aligned 112x112 crop to a 128-value face embedding.
+
+    `maps` gives, beside the embedding, the feature maps at 14x14 and 7x7 that training compares with
+    the teacher's.
+    """
+
+    def __init__(self, channels=(16, 48, 96, 160), blocks=(0, 2, 2), dimensions=128, last=256):
         super().__init__()
         stem, *stages = channels
-        layers = [conv(3, stem, stride=2)]
+        layers, parts = [conv(3, stem, stride=2)], []
         previous = stem
         for width, count in zip(stages, blocks):
             layers.append(conv(previous, width, stride=2))
             layers.extend(Residual(width) for _ in range(count))
+            if count:
+                parts.append(nn.Sequential(*layers))
+                layers = []
             previous = width
-        layers.append(conv(previous, previous, stride=2))
-        self.features = nn.Sequential(*layers)
-        # 112 / 2 / 2 / 2 / 2 / 2 rounds up to 4. A convolution over the whole grid, not a pool:
-        # where on the face a value was found matters.
-        self.project = nn.Conv2d(previous, dimensions, 4, 1, 0, bias=False)
+        self.to14, self.to7 = parts
+        self.widen = conv(previous, last, kernel=1)
+        # One weight for each place on the face, not a pool: where a value was found matters. It is
+        # the one depthwise convolution, and its output is a single place.
+        self.gather = nn.Conv2d(last, last, 7, groups=last, bias=False)
+        self.spread = nn.BatchNorm2d(last)
+        self.project = nn.Conv2d(last, dimensions, 1, bias=False)
         self.normalise = nn.BatchNorm2d(dimensions)
 
+    def maps(self, x):
+        map14 = self.to14(x)
+        map7 = self.to7(map14)
+        gathered = self.spread(self.gather(self.widen(map7)))
+        return self.normalise(self.project(gathered)).flatten(1), map14, map7
+
     def forward(self, x):
-        return self.normalise(self.project(self.features(x))).flatten(1)
+        return self.maps(x)[0]

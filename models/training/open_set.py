@@ -11,13 +11,15 @@ def normalised(x):
     return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-9)
 
 
-def open_set(embeddings, identities, members, pictures_each, rounds=20, seed=7, fars=(0.01, 0.001), at=None):
+def open_set(embeddings, mirrored, identities, members, pictures_each, rounds=20, seed=7, fars=(0.01, 0.001), at=None):
     """Averages over random draws of members and of their enrolled pictures.
 
-    A member's score is the best over the enrolled pictures. Each person gives at most five probes.
-    `at` asks for both rates at a given threshold, too.
+    As in the appliance: an enrolled picture counts with its mirror image (`mirrored`), a member's
+    template is the mean of the pictures', and a probe is looked at once. Each person gives at most
+    five probes. `at` asks for both rates at a given threshold, too.
     """
     e, identities = normalised(embeddings), np.asarray(identities)
+    pictures = normalised(e + normalised(mirrored))
     people = {i: np.flatnonzero(identities == i) for i in np.unique(identities)}
     able = sorted(i for i, rows in people.items() if len(rows) > pictures_each)
     count = min(members, len(able))
@@ -30,8 +32,8 @@ def open_set(embeddings, identities, members, pictures_each, rounds=20, seed=7, 
             rows = rng.permutation(people[person])
             enrolled.append(rows[:pictures_each])
             probes += [(r, k) for r in rows[pictures_each : pictures_each + 5]]
-        gallery = e[np.array(enrolled).reshape(-1)]
-        score = lambda rows: (e[rows] @ gallery.T).reshape(len(rows), count, pictures_each).max(2)
+        gallery = normalised(pictures[np.array(enrolled)].mean(1))
+        score = lambda rows: e[rows] @ gallery.T
         rows, owner = np.array(probes).T
         s = score(rows)
         tops.append(s.max(1))

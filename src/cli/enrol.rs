@@ -4,10 +4,12 @@
 use super::settings;
 use super::store::operator;
 use crate::camera::decode::decode;
+use crate::gallery::calibration::Calibration;
 use crate::gallery::{Gallery, enrolment};
 use crate::privacy::{Consent, Scope, consent};
 use crate::storage::{NewMember, Store};
 use crate::vision::Eyes;
+use crate::vision::admission::Admission;
 use anyhow::Context;
 use clap::Args;
 use jiff::Timestamp;
@@ -42,7 +44,12 @@ pub struct EnrolArgs {
 /// Runs it.
 pub fn run(args: &EnrolArgs) -> anyhow::Result<ExitCode> {
     let settings = settings::load(&args.config.config)?;
-    let mut eyes = Eyes::load(&settings.vision)?;
+    // The same models as the daemon's, so that the same are compared.
+    let admitted = Admission::new(&settings.storage.folder).admit(&settings.vision);
+    for refused in &admitted.refused {
+        eprintln!("shopguide: {refused}; {}", refused.remedy());
+    }
+    let mut eyes = Eyes::load(&admitted.settings)?;
     let mut faces = Vec::new();
     for (position, path) in args.photographs.iter().enumerate() {
         match look(&mut eyes, path) {
@@ -56,7 +63,8 @@ pub fn run(args: &EnrolArgs) -> anyhow::Result<ExitCode> {
     let store = Store::open(&settings.storage)?;
     let mut gallery = Gallery::new(eyes.model_id(), eyes.dimensions());
     gallery.extend(store.templates()?);
-    let threshold = settings.recognition.threshold.unwrap_or(eyes.card_threshold().0);
+    let calibrated = Calibration::load(&settings.storage.folder, &eyes.model_id())?.map(|c| c.threshold);
+    let threshold = settings.recognition.threshold.or(calibrated).unwrap_or(eyes.card_threshold().0);
     let chosen = enrolment::choose(&faces, &gallery, threshold, args.again).context("nobody was enrolled")?;
 
     let now = Timestamp::now();

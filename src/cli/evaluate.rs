@@ -6,9 +6,10 @@ mod detection;
 mod groups;
 mod open_set;
 mod pairs;
-mod photographs;
-mod recognition;
-mod split;
+pub(super) mod photographs;
+pub(super) mod recognition;
+mod recommendations;
+pub(super) mod split;
 
 use super::references::Peers;
 use crate::vision::settings::VisionSettings;
@@ -37,6 +38,9 @@ pub struct Models {
     /// Card of the detector [default: the one inside the program].
     #[arg(long, value_name = "CARD.toml")]
     pub detector: Option<PathBuf>,
+    /// Card of the refiner [default: the one inside the program, beside the detector inside it].
+    #[arg(long, value_name = "CARD.toml")]
+    pub refiner: Option<PathBuf>,
     /// Card of the embedder [default: the one inside the program].
     #[arg(long, value_name = "CARD.toml")]
     pub embedder: Option<PathBuf>,
@@ -108,6 +112,7 @@ impl Models {
     fn settings(&self) -> VisionSettings {
         VisionSettings {
             detector: self.detector.clone(),
+            refiner: self.refiner.clone(),
             embedder: self.embedder.clone(),
             ..VisionSettings::default()
         }

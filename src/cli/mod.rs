@@ -3,6 +3,7 @@
 //! Exit codes: 0 done; 1 failed (in words on standard error); 2 wrong arguments; 64 bad configuration.
 
 mod bench;
+mod calibrate;
 mod check;
 mod check_config;
 mod demo;
@@ -15,6 +16,7 @@ mod run;
 mod settings;
 mod store;
 mod table;
+mod try_model;
 
 use crate::ops::settings::Mistakes;
 use clap::{Parser, Subcommand};
@@ -37,6 +39,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Enrol a member from photographs.
     Enrol(enrol::EnrolArgs),
+    /// Set the threshold that a match needs, from photographs or from the members themselves.
+    Calibrate(calibrate::CalibrateArgs),
     /// Bring in a catalogue or receipts from a CSV file.
     Import(import::ImportArgs),
     /// List, show or erase members.
@@ -49,6 +53,9 @@ enum Command {
     Evaluate(evaluate::Evaluate),
     /// Measure how fast the parts are on this machine.
     Bench(bench::Bench),
+    /// Try a model under limits; the appliance starts itself with this.
+    #[command(hide = true)]
+    TryModel(try_model::TryModelArgs),
 }
 
 /// Runs the subcommand that the arguments name.
@@ -57,12 +64,14 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Enrol(args) => enrol::run(&args),
+        Command::Calibrate(args) => calibrate::run(&args, settings::load),
         Command::Import(args) => import::run(args, settings::load),
         Command::Members(args) => members::run(args, settings::load),
         Command::Check(args) => check::run(args, settings::load),
         Command::CheckConfig(args) => Ok(args.run()),
         Command::Evaluate(args) => evaluate::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::TryModel(args) => Ok(try_model::run(&args)),
     };
     done.unwrap_or_else(|error| {
         if let Some(mistakes) = error.downcast_ref::<Mistakes>() {

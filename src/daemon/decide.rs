@@ -20,6 +20,7 @@ use crate::publish::wire::{VisitMessage, VisitTag};
 use crate::recommend::{Audience, Catalogue, Slate};
 use crate::storage::{Revisions, StorageError, Store};
 use crate::vision::{Settled, Sighting, TrackId};
+use crate::visit::settings::RecognitionSettings;
 use crate::visit::{Presence, TrackState, Visits};
 use crate::web::{Live, LiveEvent, LiveFrame, LiveLabel, LiveTrack, LiveWhat};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -53,6 +54,8 @@ pub enum Input {
     Ack(Ack),
     /// A member's receipt was stored.
     Bought(MemberId),
+    /// The embedder or its threshold may have changed.
+    Embedder(Embedder),
     /// New settings to work with.
     Reload(Box<Settings>),
     /// Take every personal slate off and end.
@@ -75,8 +78,8 @@ pub struct Out {
     pub metrics: Metrics,
 }
 
-/// What the embedder's card says.
-#[derive(Debug, Clone)]
+/// What is to be known of the embedder.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Embedder {
     /// Name and version.
     pub model: String,
@@ -108,6 +111,7 @@ pub struct Decider {
     clock: Clock,
     store: Store,
     embedder: Embedder,
+    recognition: RecognitionSettings,
     gallery: Gallery,
     visits: Visits,
     catalogue: Catalogue,
@@ -138,6 +142,7 @@ impl Decider {
             store,
             gallery: Gallery::new(embedder.model.as_str(), embedder.dimensions),
             embedder,
+            recognition: settings.recognition.clone(),
             visits: Visits::new(settings.recognition.clone(), threshold),
             catalogue: Catalogue::default(),
             read: None,
@@ -179,6 +184,7 @@ impl Decider {
             Input::Seen(sighting, frame) => self.seen(&sighting, frame, now),
             Input::Ack(ack) => self.ack(ack, now),
             Input::Bought(member) => self.remake(member, now),
+            Input::Embedder(embedder) => self.change_embedder(embedder),
             Input::Reload(settings) => self.reload(&settings),
             Input::End => {}
         }
@@ -399,9 +405,24 @@ impl Decider {
         self.remake(member, now);
     }
 
+    fn set_threshold(&mut self) {
+        let threshold = self.recognition.threshold.unwrap_or(self.embedder.threshold);
+        self.visits.set(self.recognition.clone(), threshold);
+    }
+
+    /// Templates of another model are of no use: the gallery is filled anew.
+    fn change_embedder(&mut self, embedder: Embedder) {
+        if embedder != self.embedder {
+            self.embedder = embedder;
+            self.set_threshold();
+            self.read = None;
+            self.looked = None;
+        }
+    }
+
     fn reload(&mut self, settings: &Settings) {
-        let threshold = settings.recognition.threshold.unwrap_or(self.embedder.threshold);
-        self.visits.set(settings.recognition.clone(), threshold);
+        self.recognition = settings.recognition.clone();
+        self.set_threshold();
         self.personal_for = settings.personal_for();
         if !settings.recognition.enabled {
             for presence in self.visits.clear() {

@@ -3,6 +3,7 @@
 
 use super::decide::Input;
 use super::heartbeat::Heartbeat;
+use super::models::NewEyes;
 use crate::camera::{Attention, Received, Receiver};
 use crate::clock::Clock;
 use crate::ops::metrics::Metrics;
@@ -39,6 +40,8 @@ impl Recognition {
 pub struct Looker {
     /// The models, and the tracks of the cameras it looks through.
     pub eyes: Eyes,
+    /// Models that a reload brought.
+    pub new_eyes: NewEyes,
     /// Where frames come from.
     pub frames: Receiver,
     /// Cameras that see a face keep their gate open.
@@ -58,7 +61,9 @@ pub struct Looker {
 impl Looker {
     /// Runs until the cameras or the deciding thread are gone.
     pub fn run(mut self, heartbeat: &Heartbeat) {
+        let mut seen = 0;
         loop {
+            self.new_eyes.take_over(&mut self.eyes, &mut seen);
             heartbeat.beat(self.clock.now());
             let frame = match self.frames.recv_timeout(PATIENCE) {
                 Received::Frame(frame) => frame,

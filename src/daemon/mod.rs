@@ -8,6 +8,7 @@ mod decide;
 mod heartbeat;
 mod inbox;
 mod look;
+mod models;
 mod record;
 mod station;
 mod status;
@@ -28,6 +29,7 @@ use decide::{Decider, Input, Out};
 use heartbeat::Heartbeat;
 use inbox::Inbox;
 use look::{Looker, Recognition};
+use models::Models;
 use record::Recorder;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -103,6 +105,7 @@ pub struct Daemon {
     mailbox: Mailbox,
     decider: SyncSender<Input>,
     recognition: Recognition,
+    models: Arc<Models>,
     status: Arc<dyn Fn() -> Status + Send + Sync>,
     hearts: Vec<Heartbeat>,
     looking: Vec<JoinHandle<()>>,
@@ -128,8 +131,8 @@ impl Daemon {
     ///
     /// # Errors
     /// The database cannot be used, a port is taken, or the system refuses threads. A model that the
-    /// settings name but that is refused is no error: the one inside the program is used, and the
-    /// status says so.
+    /// settings name but that is refused is no error: the last good one or the one inside the program
+    /// is used, and the status says so.
     pub fn start(settings: Settings, clock: Clock, brought: Brought) -> Result<Daemon, StartError> {
         let metrics = Metrics::default();
         let boot = boot_id(&clock);
@@ -139,8 +142,9 @@ impl Daemon {
         };
         let (eyes, refused_models) = match brought.eyes {
             Some(eyes) => (eyes, Vec::new()),
-            None => load_eyes(&settings)?,
+            None => models::load(&settings.vision, store.folder())?,
         };
+        let calibration = models::calibration(&eyes, store.folder());
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("tokio")
@@ -184,11 +188,7 @@ impl Daemon {
         };
         let (decider, inputs) = sync_channel(DECIDER_QUEUE);
         let deciding = {
-            let embedder = decide::Embedder {
-                model: eyes.model_id(),
-                dimensions: eyes.dimensions(),
-                threshold: eyes.card_threshold().0,
-            };
+            let embedder = models::embedder(&eyes, calibration.as_ref());
             let (settled, metrics) = (eyes.settled(), metrics.clone());
             let out =
                 Out { desired: desired.clone(), recorder, visits, settled, live: live.clone(), metrics };
@@ -201,17 +201,17 @@ impl Daemon {
         let mailbox = Mailbox::new();
         let cameras =
             Arc::new(Cameras::start(&settings.cameras, clock.clone(), mailbox.clone(), brought.feeds)?);
-        let models = status::Models {
-            detector: eyes.detector_id(),
-            embedder: eyes.model_id(),
-            refused: refused_models,
-        };
+        let in_use = models::described(&eyes, refused_models, calibration.as_ref());
+        let in_use = Arc::new(Mutex::new(in_use));
+        let new_eyes = models::NewEyes::default();
+        let models = Models::new(&eyes, store.folder(), decider.clone(), new_eyes.clone(), in_use.clone());
         let mut looking = Vec::new();
         let more: Vec<Eyes> = (1..settings.vision.threads).map(|_| eyes.another()).collect();
         for (n, eyes) in std::iter::once(eyes).chain(more).enumerate() {
             let name = format!("vision-{n}");
             let looker = Looker {
                 eyes,
+                new_eyes: new_eyes.clone(),
                 frames: mailbox.receiver(),
                 attention: cameras.attention(),
                 sightings: decider.clone(),
@@ -236,7 +236,7 @@ impl Daemon {
             cameras: cameras.clone(),
             store: store.clone(),
             bus: bus_health,
-            models,
+            models: in_use,
             hearts: hearts.clone(),
         });
         let (requests, requested) = mpsc::channel(REQUESTS);
@@ -279,6 +279,7 @@ impl Daemon {
             mailbox,
             decider,
             recognition,
+            models: Arc::new(models),
             status,
             hearts,
             looking,
@@ -341,6 +342,10 @@ impl Daemon {
         }
         // Fails only while the daemon is ending.
         let _ = self.decider.send(Input::Reload(Box::new(plan.settings.clone())));
+        let (models, vision) = (self.models.clone(), plan.settings.vision.clone());
+        if let Err(error) = spawn("models", move || models.reload(&vision)) {
+            tracing::error!(%error, "the models stay as they were");
+        }
         plan
     }
 
@@ -381,20 +386,6 @@ fn end(thread: JoinHandle<()>, name: &str) {
 fn boot_id(clock: &Clock) -> String {
     let random: u32 = rand::random();
     format!("{:08x}", random ^ clock.now().utc.as_millisecond() as u32)
-}
-
-/// The models of the settings; where one is refused, those inside the program, and why.
-fn load_eyes(settings: &Settings) -> Result<(Eyes, Vec<String>), ModelError> {
-    match Eyes::load(&settings.vision) {
-        Ok(eyes) => Ok((eyes, Vec::new())),
-        Err(error) if settings.vision.detector.is_none() && settings.vision.embedder.is_none() => Err(error),
-        Err(error) => {
-            tracing::error!(%error, "a model was refused; the ones inside the program are used");
-            let mut own = settings.vision.clone();
-            (own.detector, own.embedder) = (None, None);
-            Ok((Eyes::load(&own)?, vec![error.to_string()]))
-        }
-    }
 }
 
 /// The bus's settings, with the daemon's own login where the broker is the embedded one.

@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::ops::settings::Settings;
 use crate::publish::BusHealth;
 use crate::storage::Store;
+use crate::vision::admission::Refused;
 use crate::web::Status;
 use crate::web::status::{Health, Part, PartKind};
 use jiff::Timestamp;
@@ -20,10 +21,14 @@ pub type AskBus = Arc<dyn Fn() -> BusHealth + Send + Sync>;
 pub struct Models {
     /// Name and version.
     pub detector: String,
+    /// Name and version, if there is one.
+    pub refiner: Option<String>,
     /// Name and version.
     pub embedder: String,
-    /// Models that the settings name and that were refused, in words.
-    pub refused: Vec<String>,
+    /// What set the threshold, if not the embedder's card.
+    pub calibration: Option<String>,
+    /// Models that the settings name and that were refused.
+    pub refused: Vec<Refused>,
 }
 
 /// Whom to ask.
@@ -41,7 +46,7 @@ pub struct Parts {
     /// The bus, if it is on.
     pub bus: Option<AskBus>,
     /// The models.
-    pub models: Models,
+    pub models: Arc<Mutex<Models>>,
     /// Threads that must make progress.
     pub hearts: Vec<Heartbeat>,
 }
@@ -52,7 +57,7 @@ pub fn report(parts: Parts) -> Arc<dyn Fn() -> Status + Send + Sync> {
         let mut all = vec![recognition(&parts)];
         let cameras = parts.cameras.health();
         all.extend(cameras.iter().map(camera));
-        all.extend(models(&parts.models));
+        all.extend(models(&parts.models.lock().unwrap_or_else(|e| e.into_inner())));
         all.push(store(&parts.store));
         all.extend(parts.bus.as_ref().map(|ask| bus(&ask())));
         Status::of(env!("CARGO_PKG_VERSION"), parts.started, all)
@@ -94,11 +99,13 @@ fn camera(camera: &CameraHealth) -> Part {
 
 fn models(models: &Models) -> Vec<Part> {
     let own = |name: &str, id: &str| part(PartKind::Model, name, Health::Well, id.to_owned(), None);
-    let refused = |why: &String| {
-        let remedy = "put the right file and card in place and restart; until then the model inside the program is used";
-        part(PartKind::Model, "refused", Health::Limited, why.clone(), Some(remedy.to_owned()))
+    let refused = |refused: &Refused| {
+        part(PartKind::Model, "refused", Health::Limited, refused.to_string(), Some(refused.remedy()))
     };
-    let mut parts = vec![own("detector", &models.detector), own("embedder", &models.embedder)];
+    let mut parts = vec![own("detector", &models.detector)];
+    parts.extend(models.refiner.as_ref().map(|id| own("refiner", id)));
+    let calibration = models.calibration.as_ref().map_or_else(String::new, |c| format!("; {c}"));
+    parts.push(own("embedder", &format!("{}{calibration}", models.embedder)));
     parts.extend(models.refused.iter().map(refused));
     parts
 }

@@ -9,7 +9,7 @@ pub const FACES: usize = 3;
 /// Photographs that are considered at most.
 const MOST: usize = 8;
 /// Two faces of one person may be this much less alike than a match must be: a match is against the
-/// nearest of three, these are pairs.
+/// mean of several, these are pairs.
 const PAIR: f32 = 0.6;
 
 /// A good face: its photograph's position, what describes it, how good it is.

@@ -1,4 +1,4 @@
-//! The scan: byte vectors of all templates against one probe. The plain kernel is the meaning;
+//! The scan: byte vectors of all members against one probe. The plain kernel is the meaning;
 //! the others compute the very same integers faster, chosen at run time by what the processor
 //! offers. `unsafe` stands here only to reach those instructions.
 //!
@@ -88,11 +88,20 @@ impl Rows {
 
     /// Adds a row of `dimensions` finite numbers.
     pub fn push(&mut self, values: &[f32]) {
+        let at = self.scales.len();
+        self.bytes.resize((at + 1) * self.width, 0);
+        self.raise.push(0);
+        self.scales.push(0.0);
+        self.set(at, values);
+    }
+
+    /// Puts `dimensions` finite numbers in the place of row `at`.
+    pub fn set(&mut self, at: usize, values: &[f32]) {
         let values = &values[..values.len().min(self.dimensions)];
         let (bytes, scale) = quantise(values, self.width).unwrap_or((vec![0; self.width], 0.0));
-        self.raise.push(128 * bytes.iter().map(|b| *b as i32).sum::<i32>());
-        self.bytes.extend(bytes);
-        self.scales.push(scale);
+        self.raise[at] = 128 * bytes.iter().map(|b| *b as i32).sum::<i32>();
+        self.bytes[at * self.width..(at + 1) * self.width].copy_from_slice(&bytes);
+        self.scales[at] = scale;
     }
 
     /// Puts the last row in the place of row `at` and overwrites where it was.

@@ -1,6 +1,6 @@
 //! Alignment: the similarity transform (no reflection) that brings five landmarks nearest to the
 //! template, in the least-squares sense (Umeyama 1991; in the plane it is a complex regression),
-//! and the 112x112 crop taken under it.
+//! and the 112x112 crop taken under it. The sampler serves other crops too.
 
 use super::Point;
 use image::RgbImage;
@@ -68,30 +68,49 @@ impl Similarity {
 /// What lies outside the picture repeats its edge.
 pub fn crop(image: &RgbImage, landmarks: &[Point; 5]) -> Option<RgbImage> {
     let transform = Similarity::between(landmarks, &TEMPLATE)?;
-    (image.width() > 1 && image.height() > 1).then(|| warp(image, &transform.inverse()))
+    warp::<{ SIDE as usize }>(image, &transform.inverse(), Outside::Edge)
+}
+
+/// What a crop holds where it leaves the picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outside {
+    /// The picture's edge, repeated.
+    Edge,
+    /// Black.
+    Black,
 }
 
 /// Bits of a place behind the point: 1/65536 of a pixel.
 const FRACTION: u32 = 16;
 
-/// Samples `image` at `back` of each pixel of a 112x112 crop, bilinear, in whole numbers; when the
-/// crop shrinks the picture, each pixel is the mean of several samples, as if shrunk by area.
-fn warp(image: &RgbImage, back: &Similarity) -> RgbImage {
+/// Samples `image` at `back` of each pixel of an N x N crop, bilinear, in whole numbers; when the
+/// crop shrinks the picture, each pixel is the mean of several samples, as if shrunk by area. Whole
+/// coordinates are the middles of pixels. `None` for a picture of less than 2x2 pixels.
+pub fn warp<const N: usize>(image: &RgbImage, back: &Similarity, outside: Outside) -> Option<RgbImage> {
+    if image.width() < 2 || image.height() < 2 {
+        return None;
+    }
     let samples = back.scale().round().clamp(1.0, 6.0) as usize;
     let fixed = |v: f32| (v as f64 * (1u32 << FRACTION) as f64).round() as i64;
     let step = 1.0 / samples as f32;
     let offset = |k: usize| (step - 1.0) / 2.0 + k as f32 * step;
     let (along_x, along_y) = (fixed(back.a), fixed(back.b));
     let count = (samples * samples) as u32;
-    let mut sums = [[0u32; 3]; SIDE as usize];
-    let mut out = vec![0u8; (SIDE * SIDE * 3) as usize];
-    for (v, row) in out.chunks_exact_mut(SIDE as usize * 3).enumerate() {
+    let half = 1i64 << (FRACTION - 1);
+    let (right, low) =
+        (((image.width() as i64) << FRACTION) - half, ((image.height() as i64) << FRACTION) - half);
+    let is_inside = |x: i64, y: i64| x >= -half && y >= -half && x < right && y < low;
+    let mut sums = [[0u32; 3]; N];
+    let mut out = vec![0u8; N * N * 3];
+    for (v, row) in out.chunks_exact_mut(N * 3).enumerate() {
         sums.fill([count / 2; 3]);
         for (j, i) in (0..samples).flat_map(|j| (0..samples).map(move |i| (j, i))) {
             let [x, y] = back.apply([offset(i), v as f32 + offset(j)]);
             let (mut x, mut y) = (fixed(x), fixed(y));
             for sum in &mut sums {
-                add_sample(image, x, y, sum);
+                if outside == Outside::Edge || is_inside(x, y) {
+                    add_sample(image, x, y, sum);
+                }
                 x += along_x;
                 y += along_y;
             }
@@ -102,7 +121,7 @@ fn warp(image: &RgbImage, back: &Similarity) -> RgbImage {
             }
         }
     }
-    RgbImage::from_raw(SIDE, SIDE, out).unwrap_or_else(|| RgbImage::new(SIDE, SIDE))
+    RgbImage::from_raw(N as u32, N as u32, out)
 }
 
 /// Adds the bilinear sample at a place in 1/65536 of a pixel; `image` is at least 2x2.

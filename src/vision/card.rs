@@ -15,6 +15,9 @@ const DIMENSION_LIMIT: usize = 2048;
 /// Most anchors a cell, and their largest side in pixels.
 const ANCHOR_LIMIT: (usize, f32) = (8, 4096.0);
 
+/// Side of the square that a refiner sees, in its pixels.
+pub const REFINER_SIDE: usize = 64;
+
 /// Golden values are compared as if the largest of an output were at least this: beneath lies
 /// what another processor rounds differently.
 pub const GOLDEN_FLOOR: f32 = 1e-3;
@@ -27,6 +30,8 @@ pub enum Task {
     Detect,
     /// One vector of an aligned face.
     Embed,
+    /// Box, score and landmarks of one proposed face.
+    Refine,
 }
 
 impl fmt::Display for Task {
@@ -34,6 +39,7 @@ impl fmt::Display for Task {
         f.write_str(match self {
             Task::Detect => "detect",
             Task::Embed => "embed",
+            Task::Refine => "refine",
         })
     }
 }
@@ -62,6 +68,9 @@ pub enum Decoding {
     Ultralight,
     /// One vector, brought to length 1 after reading.
     Embedding,
+    /// One face `[1, 15]`: logit, box and landmarks, from the middle of the square that the network
+    /// sees, in its sides.
+    Refined,
 }
 
 /// A model card.
@@ -146,6 +155,8 @@ pub struct Align {
 pub struct Threshold {
     /// Least detection score, 0..1.
     pub score: f32,
+    /// Least score of a detector's proposal that a refiner looks at, 0..1.
+    pub proposal: f32,
     /// Overlap above which the weaker of two detections goes, 0..1.
     pub nms: f32,
     /// Least cosine of a vote.
@@ -161,7 +172,15 @@ pub struct Threshold {
 
 impl Default for Threshold {
     fn default() -> Self {
-        Self { score: 0.5, nms: 0.3, matching: 0.45, margin: 0.05, set_on: String::new(), far: 0.0 }
+        Self {
+            score: 0.5,
+            proposal: 0.1,
+            nms: 0.3,
+            matching: 0.45,
+            margin: 0.05,
+            set_on: String::new(),
+            far: 0.0,
+        }
     }
 }
 
@@ -226,6 +245,7 @@ impl Card {
         let t = &self.threshold;
         for (key, value, low) in [
             ("score", t.score, 0.0),
+            ("proposal", t.proposal, 0.0),
             ("nms", t.nms, 0.0),
             ("match", t.matching, -1.0),
             ("margin", t.margin, 0.0),
@@ -255,6 +275,7 @@ impl Card {
         let expected_task = match out.decoding {
             Decoding::Grid | Decoding::Yunet | Decoding::Ultralight => Task::Detect,
             Decoding::Embedding => Task::Embed,
+            Decoding::Refined => Task::Refine,
         };
         if self.task != expected_task {
             return Err(format!(
@@ -279,6 +300,15 @@ impl Card {
                     Err(format!("align.template = {:?}: only \"arcface-112\" is known", align.template))
                 }
                 None => Err("[align] is missing: expected template = \"arcface-112\"".into()),
+            };
+        }
+        if self.task == Task::Refine {
+            return match (out.names.len(), self.input.shape[2..] == [REFINER_SIDE; 2]) {
+                (1, true) => Ok(()),
+                (1, false) => {
+                    Err(format!("input.shape: a refiner takes [1, 3, {REFINER_SIDE}, {REFINER_SIDE}]"))
+                }
+                (n, _) => Err(format!("output.names: expected one name, found {n}")),
             };
         }
         let (w, h) = self.input.size();
@@ -341,6 +371,7 @@ impl Card {
                 let boxes: usize = grids.map(|(&s, a)| w.div_ceil(s) * h.div_ceil(s) * a.len()).sum();
                 vec![Some(2 * boxes), Some(4 * boxes)]
             }
+            Decoding::Refined => vec![Some(15)],
             Decoding::Grid => out.strides.iter().map(|&s| Some(15 * cells(s))).collect(),
             Decoding::Yunet => {
                 let find = |name: &String| {

@@ -76,7 +76,7 @@ impl Decoder {
         }
         for &(stride, columns, rows, places) in &self.grids {
             match self.decoding {
-                Decoding::Ultralight | Decoding::Embedding => {}
+                Decoding::Ultralight | Decoding::Embedding | Decoding::Refined => {}
                 Decoding::Yunet => {
                     let outputs = places.map(&values);
                     decode_yunet(outputs, stride, columns, rows, threshold, &mut found);
@@ -190,7 +190,7 @@ pub fn overlap(a: &Rect, b: &Rect) -> f32 {
 }
 
 /// Keeps, of detections sorted by score, those that no stronger one overlaps by more than `limit`.
-fn suppress(sorted: Vec<Detection>, limit: f32) -> Vec<Detection> {
+pub fn suppress(sorted: Vec<Detection>, limit: f32) -> Vec<Detection> {
     let mut kept: Vec<Detection> = Vec::new();
     for candidate in sorted {
         if kept.iter().all(|k| overlap(&k.bbox, &candidate.bbox) <= limit) {

@@ -1,9 +1,12 @@
 //! Detection: a frame is brought to the network's size (scaled down if it must be, never up, at
-//! the top left, the rest black), run, decoded and brought back to pixels of the frame.
+//! the top left, the rest black), run, decoded and brought back to pixels of the frame. With a
+//! refiner what the network finds are proposals, and the refiner has the last word on each.
 
 use super::card::{Card, Colour, Task};
 use super::decode::Decoder;
 use super::network::{ModelError, Network};
+use super::refine::{self, Refiner};
+use super::settings::VisionSettings;
 use super::{Detection, Rect};
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
@@ -16,6 +19,7 @@ pub struct Detector {
     card: Card,
     network: Network,
     decoder: Decoder,
+    refiner: Option<Refiner>,
     threshold: f32,
     resizer: Resizer,
     scaled: Image<'static>,
@@ -27,6 +31,7 @@ impl Clone for Detector {
             card: self.card.clone(),
             network: self.network.clone(),
             decoder: self.decoder.clone(),
+            refiner: self.refiner.clone(),
             threshold: self.threshold,
             resizer: Resizer::new(),
             scaled: Image::new(1, 1, PixelType::U8x3),
@@ -43,37 +48,54 @@ pub struct Detected {
     pub prepare: Duration,
     /// Time to run the network and read its output.
     pub infer: Duration,
+    /// Time of the refiner.
+    pub refine: Duration,
 }
 
 impl Detector {
-    /// Opens the detector of the card at `path` (or the one inside the program). `threshold`
-    /// takes the place of the card's, 0..1.
+    /// Opens the detector of the card at `path` without a refiner, or the one inside the program
+    /// with its refiner. `threshold` takes the place of the last card's, 0..1.
     pub fn open(path: Option<&Path>, threshold: Option<f32>) -> Result<Detector, ModelError> {
-        Ok(Self::of(Network::open(path, Task::Detect)?, threshold))
+        let own = VisionSettings { detector: path.map(Path::to_owned), ..VisionSettings::default() };
+        Self::of_settings(&VisionSettings { detector_threshold: threshold, ..own })
+    }
+
+    /// Opens what the settings name, or what is inside the program.
+    pub fn of_settings(settings: &VisionSettings) -> Result<Detector, ModelError> {
+        let (path, refiner) = (settings.detector.as_deref(), settings.refiner.as_deref());
+        let network = Network::open(path, Task::Detect)?;
+        let refiner = if path.is_none() || refiner.is_some() { Some(Refiner::open(refiner)?) } else { None };
+        Ok(Self::of(network, refiner, settings.detector_threshold))
     }
 
     /// The same for a card whose network's file may lie in `weights` instead of beside it.
     pub fn open_with(card: &Path, weights: &Path, threshold: Option<f32>) -> Result<Detector, ModelError> {
-        Ok(Self::of(Network::open_with(card, weights, Task::Detect)?, threshold))
+        Ok(Self::of(Network::open_with(card, weights, Task::Detect)?, None, threshold))
     }
 
-    fn of((card, network): (Card, Network), threshold: Option<f32>) -> Detector {
-        if !card.gives_landmarks() {
+    fn of((card, network): (Card, Network), refiner: Option<Refiner>, threshold: Option<f32>) -> Detector {
+        if !card.gives_landmarks() && refiner.is_none() {
             tracing::warn!(
                 model = card.id(),
-                "this detector finds faces without landmarks: without a network for landmarks they are \
-                 seen and counted, but nobody can be recognised"
+                "this detector finds faces without landmarks: without a refiner they are seen and \
+                 counted, but nobody can be recognised"
             );
         }
-        let threshold = threshold.unwrap_or(card.threshold.score);
+        let last = refiner.as_ref().map_or(&card, Refiner::card);
+        let threshold = threshold.unwrap_or(last.threshold.score);
         let decoder = Decoder::new(&card);
         let scaled = Image::new(1, 1, PixelType::U8x3);
-        Detector { card, network, decoder, threshold, resizer: Resizer::new(), scaled }
+        Detector { card, network, decoder, refiner, threshold, resizer: Resizer::new(), scaled }
     }
 
     /// The model's card.
     pub fn card(&self) -> &Card {
         &self.card
+    }
+
+    /// The refiner's card, if there is one.
+    pub fn refiner(&self) -> Option<&Card> {
+        self.refiner.as_ref().map(Refiner::card)
     }
 
     /// Least score of a face, 0..1: the card's, or what took its place.
@@ -93,7 +115,7 @@ impl Detector {
         let (w, h) = (image.width(), image.height());
         if w == 0 || h == 0 {
             let zero = Duration::ZERO;
-            return Ok(Detected { faces: Vec::new(), prepare: zero, infer: zero });
+            return Ok(Detected { faces: Vec::new(), prepare: zero, infer: zero, refine: zero });
         }
         let (net_w, net_h) = self.size();
         let scale = (net_w as f64 / w as f64).min(net_h as f64 / h as f64).min(1.0);
@@ -117,14 +139,23 @@ impl Detector {
             lay_out(pixels, (sw as usize, sh as usize), card, input);
             prepare = begin.elapsed();
         })?;
-        let mut faces = self.decoder.decode(|i| outputs.values(i), self.threshold, card.threshold.nms);
+        let (least, overlap) = match &self.refiner {
+            Some(refiner) => (refiner.card().threshold.proposal, refine::PROPOSALS_OVERLAP),
+            None => (self.threshold, card.threshold.nms),
+        };
+        let mut faces = self.decoder.decode(|i| outputs.values(i), least, overlap);
         let (fx, fy) = (w as f32 / sw as f32, h as f32 / sh as f32);
         for face in &mut faces {
             let b = face.bbox;
             face.bbox = Rect { x: b.x * fx, y: b.y * fy, w: b.w * fx, h: b.h * fy };
             face.landmarks = face.landmarks.map(|[x, y]| [x * fx, y * fy]);
         }
-        Ok(Detected { faces, prepare, infer: begin.elapsed().saturating_sub(prepare) })
+        let proposed = begin.elapsed();
+        if let Some(refiner) = &mut self.refiner {
+            faces = refiner.refine(image, &faces, self.threshold)?;
+        }
+        let refine = begin.elapsed().saturating_sub(proposed);
+        Ok(Detected { faces, prepare, infer: proposed.saturating_sub(prepare), refine })
     }
 }
 

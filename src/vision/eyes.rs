@@ -3,6 +3,7 @@
 //! [`EMBEDDED_PER_FRAME`] a frame. What it remembers of a face ends with the face's track.
 
 use super::align;
+use super::card::Card;
 use super::detect::Detector;
 use super::embed::Embedder;
 use super::network::ModelError;
@@ -40,6 +41,8 @@ pub struct Timings {
     pub prepare: Duration,
     /// The detector.
     pub detect: Duration,
+    /// The second look at what it proposes.
+    pub refine: Duration,
     /// Tracking, alignment and quality.
     pub judge: Duration,
     /// The embedder, all faces together.
@@ -106,7 +109,7 @@ pub struct Eyes {
 impl Eyes {
     /// Loads the models that the settings name, or those inside the program.
     pub fn load(settings: &VisionSettings) -> Result<Eyes, ModelError> {
-        let detector = Detector::open(settings.detector.as_deref(), settings.detector_threshold)?;
+        let detector = Detector::of_settings(settings)?;
         let embedder = Embedder::open(settings.embedder.as_deref())?;
         Ok(Eyes {
             detector,
@@ -131,6 +134,24 @@ impl Eyes {
         }
     }
 
+    /// Takes over the models of `other` and keeps the tracks. Vectors of another embedder are
+    /// forgotten: comparing them would be nonsense.
+    pub fn adopt(&mut self, other: &Eyes) {
+        if self.model_id() != other.model_id() {
+            for attention in self.remembered().values_mut().flat_map(|w| w.attention.values_mut()) {
+                attention.face = None;
+            }
+        }
+        self.detector = other.detector.clone();
+        self.embedder = other.embedder.clone();
+    }
+
+    /// The networks' SHA-256, in the order of their work: two eyes with the same see the same.
+    pub fn hashes(&self) -> Vec<&str> {
+        let cards = [Some(self.detector.card()), self.detector.refiner(), Some(self.embedder.card())];
+        cards.into_iter().flatten().map(|card| card.sha256.as_str()).collect()
+    }
+
     /// The embedder's name and version, as templates remember it.
     pub fn model_id(&self) -> String {
         self.embedder.card().id()
@@ -150,6 +171,11 @@ impl Eyes {
     /// The detector's name and version.
     pub fn detector_id(&self) -> String {
         self.detector.card().id()
+    }
+
+    /// The refiner's name and version, if the detector has one.
+    pub fn refiner_id(&self) -> Option<String> {
+        self.detector.refiner().map(Card::id)
     }
 
     /// The shared list of settled tracks, for the thread that decides.
@@ -176,6 +202,7 @@ impl Eyes {
             Ok(detected) => {
                 self.timings.prepare = detected.prepare;
                 self.timings.detect = detected.infer;
+                self.timings.refine = detected.refine;
                 detected.faces
             }
             Err(reason) => {

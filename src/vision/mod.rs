@@ -2,6 +2,7 @@
 //! track them, judge their quality, align and embed the good ones. Nothing here remembers a
 //! face longer than its track.
 
+pub mod admission;
 pub mod align;
 pub mod card;
 mod convolution;
@@ -16,6 +17,7 @@ pub mod profile;
 pub mod quality;
 #[cfg(test)]
 mod real_faces;
+pub mod refine;
 pub mod settings;
 pub mod track;
 

@@ -24,6 +24,17 @@ const DETECTOR: (&str, &[u8]) =
     (include_str!("../../models/detector-640.toml"), include_bytes!("../../models/detector-640.onnx"));
 const EMBEDDER: (&str, &[u8]) =
     (include_str!("../../models/embedder.toml"), include_bytes!("../../models/embedder.onnx"));
+const REFINER: (&str, &[u8]) =
+    (include_str!("../../models/refiner.toml"), include_bytes!("../../models/refiner.onnx"));
+
+/// Card and file of the network inside the program.
+fn inside(task: Task) -> (&'static str, &'static [u8]) {
+    match task {
+        Task::Detect => DETECTOR,
+        Task::Refine => REFINER,
+        Task::Embed => EMBEDDER,
+    }
+}
 
 /// A model that was refused, and why; the caller keeps the one it has.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -148,7 +159,7 @@ impl Network {
         let opened = match path {
             Some(path) => open_files(path, None, task),
             None => {
-                let (card, bytes) = if task == Task::Detect { DETECTOR } else { EMBEDDER };
+                let (card, bytes) = inside(task);
                 Card::parse(card).map_err(Problem::Card).and_then(|card| open_bytes(card, bytes, task))
             }
         };
@@ -189,7 +200,8 @@ fn guarded<T>(work: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
     }
 }
 
-fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, Problem> {
+/// Reads a file of at most `limit` bytes.
+pub(super) fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, Problem> {
     let unreadable =
         |e: std::io::Error| Problem::Unreadable { path: path.display().to_string(), reason: e.to_string() };
     let file = File::open(path).map_err(unreadable)?;
@@ -201,10 +213,14 @@ fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, Problem> {
     Ok(bytes)
 }
 
+/// Reads a card's bytes.
+pub(super) fn read_card(bytes: &[u8]) -> Result<Card, Problem> {
+    let text = str::from_utf8(bytes).map_err(|_| Problem::Card("it is not UTF-8 text".into()))?;
+    Card::parse(text).map_err(Problem::Card)
+}
+
 fn open_files(path: &Path, weights: Option<&Path>, task: Task) -> Result<(Card, Network), Problem> {
-    let text = String::from_utf8(read_limited(path, card::CARD_LIMIT)?)
-        .map_err(|_| Problem::Card("it is not UTF-8 text".into()))?;
-    let card = Card::parse(&text).map_err(Problem::Card)?;
+    let card = read_card(&read_limited(path, card::CARD_LIMIT)?)?;
     let beside = path.with_file_name(&card.file);
     let elsewhere = weights.map(|folder| folder.join(&card.file)).filter(|_| !beside.exists());
     let bytes = read_limited(&elsewhere.unwrap_or(beside), FILE_LIMIT)?;

@@ -105,7 +105,7 @@ fn members_are_recognised_from_other_photographs_and_strangers_never() {
             gallery.add(&template).unwrap();
         }
     }
-    assert_eq!(gallery.members(), 8);
+    assert_eq!(gallery.len(), 8);
 
     let threshold = eyes.card_threshold().0;
     let mut visits = Visits::new(RecognitionSettings::default(), threshold);

@@ -8,6 +8,9 @@ use std::time::Duration;
 pub struct VisionSettings {
     /// Card of the detector; `None` uses the one inside the program.
     pub detector: Option<PathBuf>,
+    /// Card of the refiner; `None` uses the one inside the program beside the detector inside the
+    /// program, and none beside a detector of one's own.
+    pub refiner: Option<PathBuf>,
     /// Card of the embedder; `None` uses the one inside the program.
     pub embedder: Option<PathBuf>,
     /// Threads that look at frames (1 or 2; default 1).
@@ -26,6 +29,7 @@ impl Default for VisionSettings {
     fn default() -> Self {
         Self {
             detector: None,
+            refiner: None,
             embedder: None,
             threads: 1,
             min_face: 48.0,

@@ -69,16 +69,6 @@ pub struct Figure {
     pub far_at_card: f64,
 }
 
-/// A member's template: the direction of the sum of the enrolled faces' vectors.
-fn centroid<'a>(vectors: impl IntoIterator<Item = &'a Embedding>) -> Option<Embedding> {
-    let mut sum: Vec<f32> = Vec::new();
-    for vector in vectors {
-        sum.resize(vector.0.len(), 0.0);
-        sum.iter_mut().zip(&vector.0).for_each(|(s, v)| *s += v);
-    }
-    Embedding::towards(sum)
-}
-
 impl OpenSet {
     /// Draws up to `members` members of those with more than `enrol` faces, enrols `enrol` faces of
     /// each and searches for the rest and for everybody else. `identities[i]` is whose face vector
@@ -102,10 +92,11 @@ impl OpenSet {
             for &who in &able[..members] {
                 faces[who].shuffle(&mut lot);
                 let (enrolled, others) = faces[who].split_at(enrol);
-                let embedding = centroid(enrolled.iter().filter_map(|&f| vectors.enrolled[f].as_ref()))?;
-                let template =
-                    Template { member: MemberId(who as i64), model: "evaluated".into(), embedding };
-                gallery.add(&template).ok()?;
+                for embedding in enrolled.iter().filter_map(|&face| vectors.enrolled[face].clone()) {
+                    let template =
+                        Template { member: MemberId(who as i64), model: "evaluated".into(), embedding };
+                    gallery.add(&template).ok()?;
+                }
                 probes.extend(others.iter().take(PROBES_EACH));
                 chosen[who] = true;
             }

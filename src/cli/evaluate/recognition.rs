@@ -26,9 +26,9 @@ const ENROLLED: [usize; 2] = [1, 3];
 pub struct Figures {
     /// Name and version of the embedder's card.
     pub model: String,
-    /// Share of same-person pairs accepted, by the share of other pairs accepted; empty where nobody
+    /// Share of same-person pairs accepted, by the share of other pairs accepted; `None` where nobody
     /// has two faces.
-    pub tar: BTreeMap<&'static str, f64>,
+    pub tar: BTreeMap<&'static str, Option<f64>>,
     /// Members among strangers.
     pub open_set: Vec<Figure>,
     /// Share of faces whose nearest stranger's face is at or above the card's threshold.
@@ -96,7 +96,7 @@ impl Model {
         };
         Figures {
             model: self.name.clone(),
-            tar: tar.iter().filter_map(|&(name, far)| Some((name, pairs.tar(far)?))).collect(),
+            tar: tar.map(|(name, far)| (name, pairs.tar(far))).into(),
             open_set: sets.iter().map(|set| set.figure(self.threshold)).collect(),
             collapsed: pairs.collapsed(self.threshold),
             collapsed_threshold: self.threshold,
@@ -227,7 +227,7 @@ impl fmt::Display for Report {
         let rows: Vec<Vec<String>> = models
             .iter()
             .map(|m| {
-                let tar = |name| percent(m.tar.get(name).copied());
+                let tar = |name| percent(m.tar.get(name).copied().flatten());
                 let collapsed = percent(Some(m.collapsed));
                 vec![
                     m.model.clone(),

@@ -44,8 +44,9 @@ impl ReloadPlan {
 
 /// Compares the running settings with newly read ones.
 ///
-/// Applied: cameras, what a display shows (items, language, title, category), `[recognition]`,
-/// `mqtt.personal_for`, `[log]` and `[import]`. Everything else needs a restart.
+/// Applied: cameras, what a display shows (items, language, title, category), the cards that
+/// `[vision]` names, `[recognition]`, `mqtt.personal_for`, `[log]` and `[import]`. Everything else
+/// needs a restart.
 pub fn reload_plan(old: &Settings, new: &Settings) -> ReloadPlan {
     let mut settings = old.clone();
     let mut applied = Changes::default();
@@ -65,7 +66,7 @@ pub fn reload_plan(old: &Settings, new: &Settings) -> ReloadPlan {
     compare_bus(&mut applied, &mut restart, &mut settings.bus, &new.bus);
 
     compare_store(&mut restart, &old.store, &new.store);
-    compare_vision(&mut restart, &old.vision, &new.vision);
+    compare_vision(&mut applied, &mut restart, &mut settings.vision, &new.vision);
     compare_broker(&mut restart, &old.broker, &new.broker);
     compare_web(&mut restart, &old.web, &new.web);
     let StorageSettings { folder, keep_days } = &old.storage;
@@ -199,23 +200,34 @@ fn compare_store(changes: &mut Changes, old: &StoreSettings, new: &StoreSettings
     changes.compare("store.time_zone", time_zone, &new.time_zone);
 }
 
-fn compare_vision(changes: &mut Changes, old: &VisionSettings, new: &VisionSettings) {
+/// `running` holds the old settings, and gets of the new ones what can be applied: the models.
+fn compare_vision(
+    applied: &mut Changes,
+    restart: &mut Changes,
+    running: &mut VisionSettings,
+    new: &VisionSettings,
+) {
     let VisionSettings {
         detector,
+        refiner,
         embedder,
         threads,
         min_face,
         min_quality,
         track_timeout,
         detector_threshold,
-    } = old;
-    changes.compare("vision.detector", detector, &new.detector);
-    changes.compare("vision.embedder", embedder, &new.embedder);
-    changes.compare("vision.threads", threads, &new.threads);
-    changes.compare("vision.min_face", min_face, &new.min_face);
-    changes.compare("vision.min_quality", min_quality, &new.min_quality);
-    changes.compare("vision.track_timeout", track_timeout, &new.track_timeout);
-    changes.compare("vision.detector_threshold", detector_threshold, &new.detector_threshold);
+    } = new;
+    applied.compare("vision.detector", &running.detector, detector);
+    applied.compare("vision.refiner", &running.refiner, refiner);
+    applied.compare("vision.embedder", &running.embedder, embedder);
+    restart.compare("vision.threads", &running.threads, threads);
+    restart.compare("vision.min_face", &running.min_face, min_face);
+    restart.compare("vision.min_quality", &running.min_quality, min_quality);
+    restart.compare("vision.track_timeout", &running.track_timeout, track_timeout);
+    restart.compare("vision.detector_threshold", &running.detector_threshold, detector_threshold);
+    running.detector.clone_from(detector);
+    running.refiner.clone_from(refiner);
+    running.embedder.clone_from(embedder);
 }
 
 fn compare_broker(changes: &mut Changes, old: &Option<BrokerSettings>, new: &Option<BrokerSettings>) {

@@ -14,6 +14,7 @@ pub(super) fn read(table: &Table<'_, '_>) -> VisionSettings {
     let timeout = length_of_time(Duration::from_millis(100)..=Duration::from_secs(30));
     let settings = VisionSettings {
         detector: table.optional("detector", &card),
+        refiner: table.optional("refiner", &card),
         embedder: table.optional("embedder", &card),
         threads: table.or("threads", &whole(1..=2, "threads"), default.threads),
         min_face: table.or(

@@ -78,7 +78,7 @@ fn its_examples_are_valid_and_it_mentions_every_key() {
         std::fs::write(folder.path().join(file), PEM).unwrap();
     }
     std::fs::create_dir(folder.path().join("models")).unwrap();
-    for file in ["models/detector.toml", "models/embedder.toml"] {
+    for file in ["models/detector.toml", "models/refiner.toml", "models/embedder.toml"] {
         std::fs::write(folder.path().join(file), "\n").unwrap();
     }
     let text = uncommented(true).replace("/etc/shopguide", &folder.path().to_string_lossy());

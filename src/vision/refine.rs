@@ -1,0 +1,199 @@
+//! The second look: a small network that looks at each face the detector proposes and says whether
+//! it is one, where its box is and where its five landmarks are. The detector sees a whole frame in
+//! a few milliseconds; its boxes are a little off and some hold no face. With the second look the
+//! detector may propose more, since what is no face goes again.
+//!
+//! The network sees a square about the middle of the proposed box, [`REACH`] times the box's longer
+//! side, upright, black outside the frame, in the frame's own resolution. It answers in offsets from
+//! the square's middle and in its sides. The square's edge is the edge of its outer pixels.
+
+use super::align::{Outside, Similarity, warp};
+use super::card::{Card, REFINER_SIDE, Task};
+use super::decode::suppress;
+use super::detect::lay_out;
+use super::network::{ModelError, Network};
+use super::{Detection, Point, Rect};
+use image::RgbImage;
+use std::path::Path;
+
+/// Side of the square over the longer side of the proposed box. Training knows the same number.
+pub const REACH: f32 = 1.5;
+/// Overlap above which the weaker of two proposals is not looked at.
+pub const PROPOSALS_OVERLAP: f32 = 0.5;
+/// Proposals that are looked at in one frame, strongest first; each costs one run of the network.
+pub const PROPOSALS: usize = 48;
+/// Offset from the square's middle, in its sides, beyond which a point is none of this face.
+const FAR: f32 = 0.75;
+/// Sides of a box over the square's side that are believed, as logarithms.
+const LOG_SIDE: std::ops::RangeInclusive<f32> = -3.0..=1.0;
+/// Numbers of an answer: face logit, four box values, ten landmark values.
+const VALUES: usize = 15;
+
+/// A refiner with its buffers; one per thread. Clones share the weights.
+#[derive(Clone)]
+pub struct Refiner {
+    card: Card,
+    network: Network,
+}
+
+impl Refiner {
+    /// Opens the network of the card at `path`, or the one inside the program.
+    pub fn open(path: Option<&Path>) -> Result<Refiner, ModelError> {
+        let (card, network) = Network::open(path, Task::Refine)?;
+        Ok(Refiner { card, network })
+    }
+
+    /// The model's card.
+    pub fn card(&self) -> &Card {
+        &self.card
+    }
+
+    /// Looks at the first [`PROPOSALS`] (strongest first, in pixels of `frame`) and gives the faces of
+    /// at least `threshold`, strongest first, with their new boxes and landmarks. A face's score is the
+    /// geometric mean of both networks' scores. The error is in the inference engine's words.
+    pub fn refine(
+        &mut self,
+        frame: &RgbImage,
+        proposals: &[Detection],
+        threshold: f32,
+    ) -> Result<Vec<Detection>, String> {
+        let mut faces = Vec::new();
+        for proposal in proposals.iter().take(PROPOSALS) {
+            let Some(square) = Square::about(&proposal.bbox) else { continue };
+            let Some(view) = square.view(frame) else { continue };
+            let (card, side) = (&self.card, (REFINER_SIDE, REFINER_SIDE));
+            let outputs = self.network.run(|input| lay_out(view.as_raw(), side, card, input))?;
+            let face = square.face(outputs.values(0));
+            // Each network sees what the other cannot: the whole frame, and the fine detail.
+            let face = face.map(|f| Detection { score: (f.score * proposal.score).sqrt(), ..f });
+            faces.extend(face.filter(|f| f.score >= threshold));
+        }
+        faces.sort_by(|a, b| b.score.total_cmp(&a.score));
+        Ok(suppress(faces, self.card.threshold.nms))
+    }
+}
+
+/// The part of a frame that the network sees.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Square {
+    /// In pixels of the frame.
+    middle: Point,
+    /// In pixels of the frame, above 0.
+    side: f32,
+}
+
+impl Square {
+    fn about(b: &Rect) -> Option<Square> {
+        let side = REACH * b.w.max(b.h);
+        let middle = [b.x + b.w / 2.0, b.y + b.h / 2.0];
+        let sound = side.is_finite() && side >= 1.0 && middle.iter().all(|v| v.is_finite());
+        sound.then_some(Square { middle, side })
+    }
+
+    fn view(&self, frame: &RgbImage) -> Option<RgbImage> {
+        let scale = self.side / REFINER_SIDE as f32;
+        // The sampler counts from the middles of pixels, boxes from their edges.
+        let shift = |middle: f32| middle - self.side / 2.0 + scale / 2.0 - 0.5;
+        let back = Similarity { a: scale, b: 0.0, tx: shift(self.middle[0]), ty: shift(self.middle[1]) };
+        warp::<REFINER_SIDE>(frame, &back, Outside::Black)
+    }
+
+    /// The network's numbers as a face of the frame; `None` unless all are finite and lie about the
+    /// square.
+    fn face(&self, values: &[f32]) -> Option<Detection> {
+        let &[logit, x, y, log_w, log_h, ref points @ ..] = values.first_chunk::<VALUES>()?;
+        let (pairs, _) = points.as_chunks::<2>();
+        let pairs: &[Point; 5] = pairs.try_into().ok()?;
+        // False for what is not a number.
+        let near = [x, y].iter().chain(pairs.as_flattened()).all(|v| v.abs() <= FAR);
+        if !near || !LOG_SIDE.contains(&log_w) || !LOG_SIDE.contains(&log_h) || logit.is_nan() {
+            return None;
+        }
+        let place = |[x, y]: Point| [self.middle[0] + x * self.side, self.middle[1] + y * self.side];
+        let ([cx, cy], w, h) = (place([x, y]), log_w.exp() * self.side, log_h.exp() * self.side);
+        Some(Detection {
+            bbox: Rect { x: cx - w / 2.0, y: cy - h / 2.0, w, h },
+            landmarks: pairs.map(place),
+            score: 1.0 / (1.0 + (-logit).exp()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::Rgb;
+    use proptest::prelude::*;
+
+    fn square(x: f32, y: f32, w: f32, h: f32) -> Square {
+        Square::about(&Rect { x, y, w, h }).unwrap()
+    }
+
+    fn answer(points: [f32; 10]) -> Vec<f32> {
+        [&[0.0, 0.1, 0.0, 0.5f32.ln(), 0.0][..], &points].concat()
+    }
+
+    #[test]
+    fn the_square_lies_about_the_box_and_answers_come_back_to_the_frame() {
+        let square = square(100.0, 50.0, 60.0, 80.0);
+        assert_eq!(square, Square { middle: [130.0, 90.0], side: 120.0 });
+        let face = square.face(&answer([-0.2, -0.1, 0.2, -0.1, 0.0, 0.0, -0.15, 0.2, 0.15, 0.2])).unwrap();
+        assert_eq!(face.score, 0.5);
+        assert_eq!((face.landmarks[0], face.landmarks[2]), ([106.0, 78.0], [130.0, 90.0]));
+        let b = face.bbox;
+        assert!((b.w - 60.0).abs() < 1e-3 && (b.h - 120.0).abs() < 1e-3, "{b:?}");
+        assert!((b.x - 112.0).abs() < 1e-3 && (b.y - 30.0).abs() < 1e-3, "{b:?}");
+    }
+
+    #[test]
+    fn a_spot_is_seen_where_its_answer_would_place_it() {
+        // A bright spot of 4x4 pixels whose middle is at (140, 80), edges counted.
+        let spot = |x: u32, y: u32| (138..142).contains(&x) && (78..82).contains(&y);
+        let frame = RgbImage::from_fn(320, 240, |x, y| Rgb([if spot(x, y) { 255 } else { 0 }; 3]));
+        for (w, h) in [(30.0, 40.0), (60.0, 80.0), (120.0, 160.0)] {
+            let square = square(130.0 - w / 2.0, 90.0 - h / 2.0, w, h);
+            let view = square.view(&frame).unwrap();
+            let (mut sum, mut x, mut y) = (0.0, 0.0, 0.0);
+            for (u, v, pixel) in view.enumerate_pixels() {
+                let light = f32::from(pixel[0]);
+                (sum, x, y) = (sum + light, x + light * (u as f32 + 0.5), y + light * (v as f32 + 0.5));
+            }
+            let offset = |v: f32| v / sum / REFINER_SIDE as f32 - 0.5;
+            let mut points = [0.0; 10];
+            (points[0], points[1]) = (offset(x), offset(y));
+            let [px, py] = square.face(&answer(points)).unwrap().landmarks[0];
+            assert!((px - 140.0).abs() < 0.3 && (py - 80.0).abs() < 0.3, "{w}: {px} {py}");
+        }
+    }
+
+    #[test]
+    fn outside_the_frame_is_black() {
+        let white = RgbImage::from_pixel(100, 100, Rgb([255; 3]));
+        let view = square(-40.0, -40.0, 80.0, 80.0).view(&white).unwrap();
+        assert_eq!((view.get_pixel(10, 10)[0], view.get_pixel(50, 50)[0]), (0, 255));
+    }
+
+    #[test]
+    fn a_box_without_a_size_and_points_far_away_are_refused() {
+        assert_eq!(Square::about(&Rect { x: 0.0, y: 0.0, w: 0.0, h: 0.0 }), None);
+        assert_eq!(Square::about(&Rect { x: f32::NAN, y: 0.0, w: 9.0, h: 9.0 }), None);
+        let mut points = [0.1; 10];
+        points[3] = 0.9;
+        assert_eq!(square(0.0, 0.0, 9.0, 9.0).face(&answer(points)), None);
+        assert_eq!(square(0.0, 0.0, 9.0, 9.0).face(&[0.1; 14]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_network_says_a_face_is_finite_and_near_its_proposal(
+            values in proptest::collection::vec(
+                prop_oneof![-4f32..4.0, -0.5f32..0.5, Just(f32::NAN), Just(f32::INFINITY)], 0..18)
+        ) {
+            if let Some(face) = square(10.0, 20.0, 30.0, 40.0).face(&values) {
+                prop_assert!(face.landmarks.iter().flatten().all(|v| v.is_finite() && v.abs() < 200.0));
+                prop_assert!((0.0..=1.0).contains(&face.score));
+                prop_assert!(face.bbox.w > 0.0 && face.bbox.h > 0.0 && face.bbox.w < 400.0);
+            }
+        }
+    }
+}
