@@ -130,7 +130,7 @@ fn members_are_recognised_from_other_photographs_and_strangers_are_not() {
             kept.push(file.to_str().unwrap().to_owned());
         }
         let mut args = vec!["enrol", "--consent", "paper form 7", "--json"];
-        args.extend(kept.iter().take(5).map(String::as_str));
+        args.extend(kept.iter().take(8).map(String::as_str));
         let output = shop.command(&args);
         assert!(output.status.success(), "{name}: {}", printed(&output));
         let enrolled: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
