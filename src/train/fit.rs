@@ -151,7 +151,7 @@ fn queries(
         out
     };
     let part = order.len().div_ceil(PARTS).max(1);
-    in_parallel(order.chunks(part), |members| read(members)).into_iter().flatten().collect()
+    in_parallel(order.chunks(part), read).into_iter().flatten().collect()
 }
 
 /// Runs the same on several things at once; results in order.

@@ -86,7 +86,7 @@ fn by_length(lengths: impl Iterator<Item = usize>) -> (Vec<usize>, Vec<usize>) {
 }
 
 /// Step after step the rows of the running sequences.
-fn step_major<'s>(sequences: &[&'s [f32]], running: &[usize], width: usize) -> Vec<f32> {
+fn step_major(sequences: &[&[f32]], running: &[usize], width: usize) -> Vec<f32> {
     let rows: usize = running.iter().sum();
     let mut x = Vec::with_capacity(rows * width);
     for (step, count) in running.iter().enumerate() {

@@ -39,8 +39,11 @@ pub struct Part {
     pub found: f64,
 }
 
+/// A name, and what is done to a photograph.
+type Way = (&'static str, fn(&RgbImage) -> RgbImage);
+
 /// What is done to photographs.
-const WAYS: [(&str, fn(&RgbImage) -> RgbImage); 7] = [
+const WAYS: [Way; 7] = [
     ("as it is", RgbImage::clone),
     ("blurred a little", |p| imageops::blur(p, 1.2)),
     ("blurred", |p| imageops::blur(p, 2.5)),
@@ -153,7 +156,7 @@ mod tests {
             made: "as it is",
             figures,
             quality: n as f32 / 100.0,
-            score: if n % 2 == 0 || n >= 80 { 0.6 } else { 0.2 },
+            score: if n.is_multiple_of(2) || n >= 80 { 0.6 } else { 0.2 },
         };
         let looks: Vec<Look> = (0..100).rev().map(look).collect();
         let parts = fifths(&looks, 0.5);

@@ -72,7 +72,7 @@ fn scaled(corpus: &Corpus) -> Rows {
 
 /// `out = rows · thin`, `thin` having `width` columns.
 fn product(rows: &Rows, thin: &[f32], width: usize) -> Vec<f32> {
-    let mut out = vec![0.0; rows.len() * width];
+    let mut out = vec![0.0; rows.count() * width];
     for (at, sum) in out.chunks_exact_mut(width).enumerate() {
         let (columns, values) = rows.row(at);
         for (column, value) in columns.iter().zip(values) {

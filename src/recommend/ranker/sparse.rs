@@ -21,7 +21,7 @@ impl Rows {
     }
 
     /// How many rows.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.starts.len().saturating_sub(1)
     }
 
@@ -40,7 +40,7 @@ impl Rows {
         }
         let mut next = starts.clone();
         let (mut rows, mut values) = (vec![0; self.columns.len()], vec![0.0; self.values.len()]);
-        for at in 0..self.len() {
+        for at in 0..self.count() {
             let (columns, row) = self.row(at);
             for (column, value) in columns.iter().zip(row) {
                 let place = &mut next[*column as usize];
@@ -53,7 +53,7 @@ impl Rows {
 
     /// Square of each row's length.
     pub fn squares(&self) -> Vec<f32> {
-        (0..self.len()).map(|at| self.row(at).1.iter().map(|v| v * v).sum()).collect()
+        (0..self.count()).map(|at| self.row(at).1.iter().map(|v| v * v).sum()).collect()
     }
 }
 

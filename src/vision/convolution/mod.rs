@@ -1,5 +1,5 @@
 //! Dense convolutions, computed by our own kernels instead of tract's: tract packs the input of
-//! every convolution anew, which for small networks is much of the time. [`fuse`] puts one
+//! every convolution anew, which for small networks is much of the time. [`fuse`](fn@fuse) puts one
 //! operator in the place of a convolution, the sum with another map and the ReLU after it;
 //! whatever it does not know stays tract's. The answers are those of tract but for rounding.
 //!

@@ -326,11 +326,7 @@ unsafe fn forward<L: Lanes, const N: usize>(d: [L; N]) -> [L; N] {
                 d[1].mul_add(plus, d[3].mul_add(five, d[5])),
             ]
         };
-        let mut all = [line[0]; N];
-        for i in 0..N {
-            all[i] = line[i];
-        }
-        all
+        std::array::from_fn(|i| line[i])
     }
 }
 
@@ -356,10 +352,6 @@ unsafe fn back<L: Lanes, const N: usize, const M: usize>(m: [L; N]) -> [L; M] {
                 d.mul_add(L::splat(8.0), b).add(m[5]),
             ]
         };
-        let mut all = [line[0]; M];
-        for i in 0..M {
-            all[i] = line[i];
-        }
-        all
+        std::array::from_fn(|i| line[i])
     }
 }
