@@ -2,10 +2,12 @@
 //! ports, the running daemon, and the word for a test that had to be left out.
 #![allow(dead_code)]
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -39,9 +41,12 @@ pub fn shared(path: &str) -> Option<PathBuf> {
     Some(file)
 }
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago, and that nobody in this process was given before: the system may
+/// give the same one twice.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let any = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    std::iter::repeat_with(any).find(|port| GIVEN.lock().unwrap().insert(*port)).unwrap()
 }
 
 /// The program with arguments.
