@@ -10,7 +10,6 @@ A checkpoint in WORK every few hundred steps makes a run resumable; `--steps 0` 
 exports. The same seed draws the same frames.
 """
 
-import argparse
 import copy
 import math
 import time
@@ -276,22 +275,11 @@ def export_both(network, folder, figures, version, rendered):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True, help="checkpoints")
-    parser.add_argument("--rendered", type=Path, nargs="+", help="folders written by `shopguide demo --export-faces`")
+    parser = schedule.arguments_of(__doc__, 9000, 16, 500)
     parser.add_argument("--rendered-share", type=float, default=0.3)
-    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent.parent)
-    parser.add_argument("--steps", type=int, default=9000)
-    parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--fresh", type=int, default=8, help="new frames a step; the others are recent ones in another light")
     parser.add_argument("--rate", type=float, default=3e-3)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--every", type=int, default=500, help="steps between checkpoints")
-    parser.add_argument("--resume", action="store_true")
     parser.add_argument("--restart-schedule", action="store_true", help="with --resume: keep the weights only")
-    parser.add_argument("--no-export", action="store_true")
-    parser.add_argument("--card-version", default="1")
     arguments = parser.parse_args()
 
     torch.set_num_threads(1)

@@ -15,7 +15,6 @@ face, and there are few faces.
 Identities held out by `split.py` are never read for training.
 """
 
-import argparse
 import copy
 import math
 import time
@@ -393,14 +392,8 @@ def card(figures, teacher_figures, thresholds, version, rendered):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True, help="labelled views and checkpoints")
-    parser.add_argument("--rendered", type=Path, nargs="+", help="folders written by `shopguide demo --export-faces`")
+    parser = schedule.arguments_of(__doc__, 10_500, 128, 250)
     parser.add_argument("--rendered-share", type=float, default=0.15)
-    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent.parent)
-    parser.add_argument("--steps", type=int, default=10_500)
-    parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--fresh", type=int, default=32, help="new views a step")
     parser.add_argument("--first", type=int, default=4096, help="views before the first step")
     parser.add_argument("--capacity", type=int, default=200_000)
@@ -412,14 +405,9 @@ def main():
                         help="of the teacher's feature maps at the start; a fifth of it at the end")
     parser.add_argument("--rendered-identity", type=float, default=5.0,
                         help="weight of a rendered face's identity against a photograph's")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--every", type=int, default=250, help="steps between checkpoints")
     parser.add_argument("--measure-every", type=int, default=1000)
-    parser.add_argument("--resume", action="store_true")
     parser.add_argument("--restart-schedule", action="store_true", help="with --resume: keep the weights only")
     parser.add_argument("--stop-at", type=int, help="stop before this step (the schedule is not changed)")
-    parser.add_argument("--no-export", action="store_true")
-    parser.add_argument("--card-version", default="1")
     arguments = parser.parse_args()
 
     torch.set_num_threads(1)

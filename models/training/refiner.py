@@ -12,7 +12,6 @@ eight looks.
 Proposals are kept in WORK; a checkpoint makes a run resumable. The same seed draws the same crops.
 """
 
-import argparse
 import copy
 import math
 import time
@@ -279,20 +278,9 @@ def figures_of(run, pictures, teacher, width=640, height=384):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True, help="crops and checkpoints")
-    parser.add_argument("--rendered", type=Path, nargs="+", help="folders written by `shopguide demo --export-faces`")
-    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent.parent)
+    parser = schedule.arguments_of(__doc__, 8_000, 128, 1000)
     parser.add_argument("--crops", type=int, default=260_000)
-    parser.add_argument("--steps", type=int, default=8_000)
-    parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--rate", type=float, default=3e-3)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--every", type=int, default=1000, help="steps between checkpoints")
-    parser.add_argument("--resume", action="store_true")
-    parser.add_argument("--no-export", action="store_true")
-    parser.add_argument("--card-version", default="1")
     arguments = parser.parse_args()
 
     torch.set_num_threads(1)

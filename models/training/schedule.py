@@ -1,9 +1,28 @@
-"""What every training run shares: its learning rate, its averaged weights and its checkpoint."""
+"""What every training run shares: its arguments, learning rate, averaged weights and checkpoint."""
 
+import argparse
 import copy
 import math
+from pathlib import Path
 
 import torch
+
+
+def arguments_of(description, steps, batch, every):
+    """A parser of the arguments that every training command takes, with this one's defaults."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True, help="what is made on the way, and checkpoints")
+    parser.add_argument("--rendered", type=Path, nargs="+", help="folders written by `shopguide demo --export-faces`")
+    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent.parent)
+    parser.add_argument("--steps", type=int, default=steps)
+    parser.add_argument("--batch", type=int, default=batch)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--every", type=int, default=every, help="steps between checkpoints")
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--no-export", action="store_true")
+    parser.add_argument("--card-version", default="1")
+    return parser
 
 
 def share(step, steps, warmup, floor=0.01):

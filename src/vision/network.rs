@@ -1,6 +1,6 @@
 //! Networks, checked before they are believed: size, hash, operators, shapes, memory and the
-//! golden answer of the card. Beside `convolution` the only file that knows tract. A network that
-//! opened has run once, at the shape it will always run at; what made tract panic became a
+//! golden answer of the card. With `convolution`, `inspect` and `profile` all that knows tract. A network
+//! that opened has run once, at the shape it will always run at; what made tract panic became a
 //! refusal in words.
 
 use super::card::{self, Card, Task};
