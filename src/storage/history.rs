@@ -4,33 +4,52 @@ use super::{StorageError, Store, columns};
 use crate::history::{Basket, History, Line};
 use crate::id::{MemberId, ProductId};
 use jiff::Timestamp;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 impl Store {
     /// What a member bought, oldest first. A return is taken off the latest purchases of the same
     /// product before it; baskets of which nothing is left are not part of the history.
     pub fn history(&self, member: MemberId) -> Result<History, StorageError> {
-        let mut baskets: Vec<(i64, Basket)> = Vec::new();
+        let of_member = "WHERE r.member = ? ORDER BY r.at, r.id, l.position";
+        Ok(self.read_histories(of_member, &[member.0])?.remove(&member).unwrap_or_default())
+    }
+
+    /// What every member bought, as [`Store::history`] tells it; members without receipts are left out.
+    pub fn histories(&self) -> Result<BTreeMap<MemberId, History>, StorageError> {
+        self.read_histories("WHERE r.member IS NOT NULL ORDER BY r.member, r.at, r.id, l.position", &[])
+    }
+
+    fn read_histories(
+        &self,
+        which: &str,
+        parameters: &[i64],
+    ) -> Result<BTreeMap<MemberId, History>, StorageError> {
+        let mut histories: BTreeMap<MemberId, History> = BTreeMap::new();
         self.read(|db| {
-            let mut rows = db.prepare_cached(
-                "SELECT r.id, r.at, l.product, l.quantity, l.unit_price FROM receipts r \
-                 JOIN lines l ON l.receipt = r.id WHERE r.member = ? ORDER BY r.at, r.id, l.position",
-            )?;
-            let mut rows = rows.query([member.0])?;
+            let mut rows = db.prepare_cached(&format!(
+                "SELECT r.id, r.at, l.product, l.quantity, l.unit_price, r.member FROM receipts r \
+                 JOIN lines l ON l.receipt = r.id {which}",
+            ))?;
+            let mut rows = rows.query(rusqlite::params_from_iter(parameters))?;
+            let mut last = None;
             while let Some(row) = rows.next()? {
-                let (receipt, at) = (row.get(0)?, columns::time(row, 1)?);
-                if baskets.last().is_none_or(|(last, _)| *last != receipt) {
-                    baskets.push((receipt, Basket { at, lines: Vec::new() }));
+                let (receipt, at): (i64, _) = (row.get(0)?, columns::time(row, 1)?);
+                let baskets = &mut histories.entry(MemberId(row.get(5)?)).or_default().baskets;
+                if last.replace(receipt) != Some(receipt) {
+                    baskets.push(Basket { at, lines: Vec::new() });
                 }
                 let line =
                     Line { product: ProductId(row.get(2)?), quantity: row.get(3)?, unit_price: row.get(4)? };
-                if let Some((_, basket)) = baskets.last_mut() {
+                if let Some(basket) = baskets.last_mut() {
                     basket.lines.push(line);
                 }
             }
             Ok(())
         })?;
-        Ok(History { baskets: without_returns(baskets.into_iter().map(|(_, b)| b).collect()) })
+        for history in histories.values_mut() {
+            *history = History::new(without_returns(std::mem::take(&mut history.baskets)));
+        }
+        Ok(histories)
     }
 
     /// Products with the number of receipts that sold them since then, most first. Returns do not

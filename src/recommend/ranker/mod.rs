@@ -9,6 +9,7 @@ pub mod item_table;
 pub mod model;
 pub mod model_file;
 pub mod neighbours;
+pub mod numbering;
 pub mod sequence;
 pub mod sparse;
 pub mod state;
