@@ -31,15 +31,19 @@ impl Habit {
     /// How due the product is, 0..1: low just after a purchase, 1 from the usual gap on, falling
     /// once the habit seems to have lapsed (from twice the gap). Without a rhythm: 0.
     pub fn due(&self) -> f64 {
-        let Some(every) = self.every_days else { return 0.0 };
-        let phase = self.last_days_ago / every.max(0.5);
-        if phase < 1.0 {
-            phase.powi(2)
-        } else if phase <= 2.0 {
-            1.0
-        } else {
-            (2.0 / phase).powi(2)
-        }
+        self.every_days.map_or(0.0, |every| due(self.last_days_ago, every))
+    }
+}
+
+/// How due is what is bought every so many days, last so many days ago: see [`Habit::due`].
+pub fn due(last_days_ago: f64, every_days: f64) -> f64 {
+    let phase = last_days_ago / every_days.max(0.5);
+    if phase < 1.0 {
+        phase.powi(2)
+    } else if phase <= 2.0 {
+        1.0
+    } else {
+        (2.0 / phase).powi(2)
     }
 }
 
@@ -98,7 +102,7 @@ impl Profile {
 
 /// The median gap in days of purchases that lay `days_ago`, oldest first. Purchases within half a
 /// day are one. `None` below three purchases.
-fn rhythm(days_ago: &[f64]) -> Option<f64> {
+pub fn rhythm(days_ago: &[f64]) -> Option<f64> {
     let mut gaps: Vec<f64> = days_ago.windows(2).map(|w| w[0] - w[1]).filter(|gap| *gap > 0.5).collect();
     if gaps.len() < 2 {
         return None;
