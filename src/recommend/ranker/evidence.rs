@@ -3,7 +3,7 @@
 
 use super::content::Content;
 use super::corpus::{Basket, Corpus, Visit, counts};
-use super::digest::Digest;
+use super::digest::{Bought, Digest};
 use super::facts::{ItemFacts, Own};
 use super::item_item::ItemItem;
 use super::neighbours::{Likeness, Near, Neighbours, frequencies, frequency};
@@ -61,6 +61,13 @@ pub struct Scratch {
     tifu: tifu::Scratch,
     /// Which purchases are the asking member's own.
     pub facts: Own,
+}
+
+impl Scratch {
+    /// The digest of baskets, oldest first, of products that the evidence knows.
+    pub fn digest(&mut self, baskets: &[Basket]) -> Digest {
+        Digest::new(baskets, &mut self.own)
+    }
 }
 
 /// The products that something speaks for, in order, with their terms.
@@ -137,14 +144,19 @@ impl Evidence {
         digest
     }
 
-    /// Makes room for products below `features.count()`, which are described by these features.
-    pub fn describe(&mut self, features: Rows, scratch: &mut Scratch) {
-        self.items = self.items.max(features.count());
+    /// Makes room for products below `items`.
+    pub fn reach(&mut self, items: usize, scratch: &mut Scratch) {
+        self.items = self.items.max(items);
         self.item_item.reach(self.items);
         self.facts.reach(self.items);
-        self.content = Content::new(features);
         scratch.own.reach(self.items);
         scratch.parts.iter_mut().for_each(|p| p.reach(self.items));
+    }
+
+    /// Puts the products' features to these, making room for them.
+    pub fn describe(&mut self, features: Rows, scratch: &mut Scratch) {
+        self.reach(features.count(), scratch);
+        self.content = Content::new(features);
     }
 
     /// What speaks for which product; nothing of it comes from the member's own part in the
@@ -212,12 +224,17 @@ impl Evidence {
         (near.iter().filter(buys).count() as u32, near.len() as u32)
     }
 
+    /// What the member's own purchases give a product of the TIFUKNN evidence.
+    pub fn own_tifu(&self, bought: &Bought) -> f32 {
+        self.tifu.own(bought.vector)
+    }
+
     /// What a product's terms would be had the member never bought it, all else equal.
     pub fn without_own(&self, digest: &Digest, item: u32, terms: [f32; TERMS]) -> [f32; TERMS] {
         let Some(bought) = digest.of(item) else { return terms };
         let mut less = terms;
         (less[kind::OWN], less[kind::DUE]) = (0.0, 0.0);
-        let others = untermed(kind::TIFU, terms[kind::TIFU]) - self.tifu.own(bought.vector);
+        let others = untermed(kind::TIFU, terms[kind::TIFU]) - self.own_tifu(bought);
         less[kind::TIFU] = term(kind::TIFU, others.max(0.0));
         less
     }

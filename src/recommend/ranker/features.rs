@@ -2,6 +2,7 @@
 //! that a sum can run over. What nearly every product shares says nothing and weighs nothing.
 
 use super::sparse::Rows;
+use crate::profile::price_band;
 use crate::recommend::Product;
 use std::collections::BTreeMap;
 
@@ -54,8 +55,8 @@ fn described(product: &Product, levels: &PriceLevels<'_>) -> Vec<(String, f32)> 
     }
     all.extend(product.brand.iter().map(|b| (format!("brand {b}"), BRAND)));
     all.extend(product.attributes.iter().map(|(name, value)| (format!("{name} = {value}"), ATTRIBUTE)));
-    let level = levels.of(product).map(|l| (format!("price level {l}"), PRICE_LEVEL));
-    all.extend(level);
+    let band = levels.relative(product).map(price_band);
+    all.extend(band.map(|band| (format!("price band {band}"), PRICE_LEVEL)));
     all
 }
 
@@ -83,15 +84,6 @@ impl<'a> PriceLevels<'a> {
     pub fn relative(&self, product: &Product) -> Option<f64> {
         let usual = self.usual.get(narrowest(product))?;
         (product.price.0 > 0).then(|| product.price.0 as f64 / usual)
-    }
-
-    /// Low, usual or high for its category.
-    fn of(&self, product: &Product) -> Option<&'static str> {
-        self.relative(product).map(|times| match times {
-            ..0.75 => "low",
-            0.75..1.35 => "usual",
-            _ => "high",
-        })
     }
 }
 

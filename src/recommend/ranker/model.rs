@@ -142,6 +142,14 @@ pub struct Parts {
     pub facts: [f32; ITEM_FACTS],
 }
 
+impl Parts {
+    /// The same with other terms.
+    pub fn with_terms(mut self, terms: [f32; TERMS]) -> Parts {
+        self.terms = terms;
+        self
+    }
+}
+
 fn network(w: &Weights, precision: Precision) -> Network {
     let shape = w.shape;
     // Small vectors in and few numbers out: bytes would save nothing there.

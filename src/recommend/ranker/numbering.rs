@@ -87,8 +87,8 @@ impl Numbering {
     }
 
     /// Features of every numbered product, of those described here.
-    pub fn features(&self, products: &[Product]) -> Rows {
-        let described: BTreeMap<ProductId, &Product> = products.iter().map(|p| (p.id, p)).collect();
+    pub fn features<'p>(&self, products: impl IntoIterator<Item = &'p Product>) -> Rows {
+        let described: BTreeMap<ProductId, &Product> = products.into_iter().map(|p| (p.id, p)).collect();
         features(self.products.iter().map(|id| described.get(id).copied()))
     }
 
