@@ -9,7 +9,7 @@ use shopguide::history::{Basket, History};
 use shopguide::id::{MemberId, ProductId};
 use shopguide::recommend::ranker::numbering::Numbering;
 use shopguide::recommend::{
-    Catalogue, Moment, PolicySettings, Product, Reason, Sales, Shop, Trained, day_part,
+    Catalogue, Moment, PolicySettings, Product, Reason, Sales, Shop, Trained, day_part, policy,
 };
 use shopguide::train::Dataset;
 use shopguide::train::fit::fit;
@@ -106,7 +106,7 @@ fn taking_away_what_a_reason_names_lowers_the_score() {
         let mut reasons = Vec::new();
         for chosen in &slate {
             // The one that is shown, and for what the member never bought every other one too.
-            let all = shop.reasons(&ranking, &chosen.candidate);
+            let all = shop.reasons(&ranking, &chosen.candidate, usize::MAX);
             assert_eq!(all[0].reason, chosen.why.reason);
             let most = if chosen.candidate.own { 1 } else { all.len() };
             reasons.extend(all.into_iter().take(most).map(|w| (chosen.candidate.product, w.reason)));

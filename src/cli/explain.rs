@@ -136,7 +136,7 @@ pub fn run(
             name: chosen.candidate.product.name.clone(),
             score: chosen.candidate.score,
             propensity: chosen.propensity,
-            reasons: shop.reasons(&ranking, &chosen.candidate).into_iter().map(said).collect(),
+            reasons: shop.reasons(&ranking, &chosen.candidate, usize::MAX).into_iter().map(said).collect(),
         });
     }
     let model = shop.trained().map(str::to_owned);
@@ -185,8 +185,7 @@ fn words(explanation: &Explanation, now: Timestamp) -> String {
         out += "  nothing: no product may be shown, or nothing true can be said for any\n";
     }
     for (place, shown) in (1..).zip(slate) {
-        let chance = if shown.propensity < 1.0 { ", by chance" } else { "" };
-        out += &format!("  {place}. {} ({}), score {:.3}{chance}\n", shown.name, shown.sku, shown.score);
+        out += &format!("  {place}. {} ({}), score {:.3}\n", shown.name, shown.sku, shown.score);
         for (at, said) in shown.reasons.iter().enumerate() {
             let mark = if at == 0 { "because" } else { "also" };
             out += &format!("     {mark}: {} (without it {:.3} less)\n", said.text, said.drop);

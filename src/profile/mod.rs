@@ -228,8 +228,8 @@ mod tests {
         let profile = Profile::new(&history(&[3, 4, 10, 17]), now, &TimeZone::UTC, tea);
         assert_eq!(profile.categories["tea"], 1.0);
         assert_eq!(profile.price_levels, [0.0, 0.0, 1.0]);
-        // 1970-01-04 was a Sunday, 11 and 18 January too.
-        assert_eq!(profile.weekdays, [0.0, 0.0, 0.0, 0.0, 0.0, 0.25, 0.75].map(|s: f64| s).map(|s| s));
+        // 1970-01-04 was a Sunday, so were the 11th and the 18th.
+        assert_eq!(profile.weekdays, [0.25, 0.0, 0.0, 0.0, 0.0, 0.0, 0.75]);
         assert_eq!((profile.day_parts[0], profile.products_a_basket), (1.0, 1.0));
         assert_eq!(profile.every_days, Some(6.0));
         assert!((profile.habits[&ProductId(1)].weight - 1.0).abs() < 1e-9);

@@ -56,7 +56,7 @@ pub enum Rule {
     CapsGaveWay,
     /// Chosen, for this place, counted from 1.
     Chosen(usize),
-    /// Chosen by chance, which had this probability.
+    /// Chance had a part in this place, and gives it to this product with this probability.
     Drawn(f64),
 }
 
@@ -79,7 +79,9 @@ impl fmt::Display for Rule {
             Rule::NoReason => f.write_str("left out: nothing true can be said for it"),
             Rule::CapsGaveWay => f.write_str("the caps gave way, or the slate would be short"),
             Rule::Chosen(place) => write!(f, "chosen for place {place}"),
-            Rule::Drawn(propensity) => write!(f, "drawn by chance, with probability {propensity:.3}"),
+            Rule::Drawn(propensity) => {
+                write!(f, "chance had a part: it gets this place with probability {propensity:.3}")
+            }
         }
     }
 }
@@ -134,15 +136,15 @@ pub fn choose<'a>(
         }
     }
     best_first(&mut left);
-    // Of what acted far from the slate nothing is told.
-    let last = left.get(LOOKED_AT).map_or(f64::NEG_INFINITY, |c| c.score);
     for candidate in left.iter().take(LOOKED_AT) {
         let effects = adjustments(candidate, moment, settings, ranking);
         decision.acted.extend(effects.into_iter().flatten().map(|e| acted(candidate, e.0)));
     }
-    barred.retain(|b| b.0.score >= last);
-    decision.acted.extend(barred.iter().take(LOOKED_AT).map(|(candidate, rule)| acted(candidate, *rule)));
     Places { settings, items, moment, capped: items >= 3 }.fill(&mut left, &mut decision, shop, ranking);
+    // What was barred is told of where it would have been on the slate.
+    let last = decision.chosen.iter().map(|c| c.candidate.score).fold(f64::INFINITY, f64::min);
+    barred.retain(|b| b.0.score >= last || decision.chosen.len() < items);
+    decision.acted.extend(barred.iter().take(LOOKED_AT).map(|(candidate, rule)| acted(candidate, *rule)));
     decision
 }
 
@@ -236,7 +238,7 @@ impl Places<'_> {
             };
             let (at, propensity) = self.draw(left, decision, at, gave_way);
             let candidate = left.remove(at);
-            let Some(why) = shop.reasons(ranking, &candidate).into_iter().next() else {
+            let Some(why) = shop.reasons(ranking, &candidate, 1).pop() else {
                 decision.acted.truncate(kept);
                 decision.acted.push(acted(&candidate, Rule::NoReason));
                 continue;

@@ -8,6 +8,7 @@ use super::ranker::evidence::{self, NAMES, TERMS, kind};
 use super::ranker::model::{Contribution, Parts};
 use super::shop::{Candidate, Common, Ranking, Shop};
 use super::{Product, Reason};
+use crate::id::ProductId;
 
 /// Fewer members than this are never said to like something: it would tell of one of them.
 const LIKE_MINDED: u32 = 3;
@@ -56,15 +57,41 @@ impl Shop {
         self.common(product.id, &ranking.catalogue.popularity(product.id), ranking)
     }
 
-    /// All true reasons for a candidate, the strongest first.
-    pub fn reasons(&mut self, ranking: &Ranking<'_>, candidate: &Candidate<'_>) -> Vec<Weighed> {
+    /// True reasons for a candidate, the strongest first, at most `most`.
+    pub fn reasons(&mut self, ranking: &Ranking<'_>, candidate: &Candidate<'_>, most: usize) -> Vec<Weighed> {
         let mut all = self.common_reasons(ranking, candidate.product);
         if let (Some(member), Some(item)) = (ranking.member, candidate.number) {
             all.extend(self.personal_reasons(ranking, member, item, candidate.product));
         }
         all.retain(|w| w.drop > 0.0);
         all.sort_by(|a, b| b.drop.total_cmp(&a.drop));
-        all
+        all.into_iter().filter_map(|w| self.verified(ranking, candidate, w)).take(most).collect()
+    }
+
+    /// What names other purchases of the member is checked by reading the member's receipts again
+    /// without them, because they are evidence of more than one kind: it is true only if the score
+    /// then is lower.
+    fn verified(
+        &mut self,
+        ranking: &Ranking<'_>,
+        candidate: &Candidate<'_>,
+        weighed: Weighed,
+    ) -> Option<Weighed> {
+        let (catalogue, own) = (ranking.catalogue, candidate.product.id);
+        let named = |p: &Product| match &weighed.reason {
+            Reason::GoesWith { with, .. } => p.name == *with,
+            reason => p.id != own && is_described(p, reason),
+        };
+        let needed = matches!(
+            weighed.reason,
+            Reason::GoesWith { .. } | Reason::Category { .. } | Reason::Brand { .. }
+        );
+        if !needed {
+            return Some(weighed);
+        }
+        let gone = |id: ProductId| catalogue.get(id).is_some_and(named);
+        let drop = self.drop_without(ranking, candidate, &gone)?;
+        (drop > 0.0).then_some(Weighed { drop, ..weighed })
     }
 
     fn common_reasons(&self, ranking: &Ranking<'_>, product: &Product) -> Vec<Weighed> {
@@ -107,13 +134,12 @@ impl Shop {
             all.push(Weighed { reason: own_reason(bought, ranking.day), drop: drop(without) });
         }
         let shares = evidence.goes_with(Some(member), digest, item, scratch);
-        if let Some((with_item, share)) = strongest_companion(&shares, digest, |companion| {
+        if let Some((with_item, rest)) = strongest_companion(&shares, digest, |companion| {
             let id = *numbering.products().get(companion as usize)?;
             ranking.catalogue.get(id).filter(|p| p.may_be_named())
         }) {
             let less = |t: &mut [f32; TERMS]| {
-                let rest = evidence::untermed(kind::ITEM_ITEM, t[kind::ITEM_ITEM]) - share;
-                t[kind::ITEM_ITEM] = evidence::term(kind::ITEM_ITEM, rest.max(0.0));
+                t[kind::ITEM_ITEM] = evidence::term(kind::ITEM_ITEM, rest);
             };
             let (companion, gap) = with_item;
             let reason = Reason::GoesWith { with: companion.name.clone(), baskets_ago: gap };
@@ -129,7 +155,17 @@ impl Shop {
             all.push(Weighed { reason: Reason::LikeMinded { buyers, near }, drop: with(&less) });
         }
         if let Some(reason) = description(ranking.catalogue, digest, numbering.products(), product) {
-            all.push(Weighed { reason, drop: with(&|t| t[kind::CONTENT] = 0.0) });
+            let other = |bought: u32| {
+                let known =
+                    numbering.products().get(bought as usize).and_then(|id| ranking.catalogue.get(*id));
+                !known.is_some_and(|p| p.id != product.id && is_described(p, &reason))
+            };
+            let rest = evidence.content.common(digest, item, other);
+            let less = |t: &mut [f32; TERMS]| {
+                t[kind::CONTENT] = t[kind::CONTENT].min(evidence::term(kind::CONTENT, rest));
+            };
+            let drop = with(&less);
+            all.push(Weighed { reason, drop });
         }
         let mut tasteless = whole;
         tasteless.taste = false;
@@ -153,7 +189,7 @@ fn own_reason(bought: &Bought, day: f32) -> Reason {
 }
 
 /// The purchase of the last baskets that a product goes with most, of those that may be named: the
-/// product with how many baskets ago it was, and its share in the evidence.
+/// product with how many baskets ago it was, and what of the evidence remains without it.
 fn strongest_companion<'a>(
     shares: &[(u32, f32)],
     digest: &Digest,
@@ -164,7 +200,16 @@ fn strongest_companion<'a>(
         (gap < GOES_WITH_BASKETS).then_some(())?;
         Some(((name(*item)?, gap), *share))
     };
-    shares.iter().filter_map(recent).max_by(|a, b| a.1.total_cmp(&b.1))
+    shares.iter().filter_map(recent).min_by(|a, b| a.1.total_cmp(&b.1))
+}
+
+/// Whether a product is of the category or brand that a reason names.
+fn is_described(product: &Product, reason: &Reason) -> bool {
+    match reason {
+        Reason::Category { category, .. } => narrowest(product) == category,
+        Reason::Brand { brand, .. } => product.brand.as_ref() == Some(brand),
+        _ => false,
+    }
 }
 
 /// What a product has in common with what the member chooses, if that can be said in a word: its
@@ -172,7 +217,7 @@ fn strongest_companion<'a>(
 fn description(
     catalogue: &Catalogue,
     digest: &Digest,
-    products: &[crate::id::ProductId],
+    products: &[ProductId],
     product: &Product,
 ) -> Option<Reason> {
     let share = |same: &dyn Fn(&Product) -> bool| {

@@ -26,6 +26,8 @@ const UNTRAINED: [f32; TERMS] = [0.3, 0.2, 0.3, 0.5, 0.5, 1.0, 0.4];
 /// else: then it is all there is, and with the hour and the season the odds of a purchase.
 const POPULAR: f32 = 0.15;
 const ONLY_POPULAR: f32 = 1.0;
+/// Baskets of a member that are read again to see whether a reason holds, at most.
+const MOST_REREAD: usize = 500;
 /// What counts as next to no popularity.
 const UNPOPULAR: f32 = 0.02;
 
@@ -249,6 +251,36 @@ impl Shop {
             hour: popularity.by_part[ranking.part],
             season: self.seasons.get(&id).copied().unwrap_or(0.0),
         }
+    }
+
+    /// What a product's score would lose if the member had never bought what is `gone`, everything read
+    /// again without it; `None` for a member with too many baskets to do that between two frames.
+    pub(super) fn drop_without(
+        &mut self,
+        ranking: &Ranking<'_>,
+        candidate: &Candidate<'_>,
+        gone: &dyn Fn(ProductId) -> bool,
+    ) -> Option<f64> {
+        let (number, item) = (ranking.member?, candidate.number?);
+        let before = ranking.scores.as_ref()?.total[item as usize];
+        let known = &self.histories[number as usize];
+        if known.len() > MOST_REREAD {
+            return None;
+        }
+        let keep = |item: &u32| !gone(self.numbering.products()[*item as usize]);
+        let basket =
+            |b: &Basket| Basket { items: b.items.iter().copied().filter(keep).collect(), day: b.day };
+        let mut baskets: Vec<Basket> = known.iter().map(basket).collect();
+        baskets.retain(|b| !b.items.is_empty());
+        let digest = self.scratch.digest(&baskets);
+        let mut terms = Terms::default();
+        if digest.baskets > 0 {
+            terms = self.evidence.about(Some(number), &digest, Some(ranking.day), &mut self.scratch);
+        }
+        let facts = |item| self.evidence.facts.about(item, &self.scratch.facts);
+        let state = MemberState::after(&self.model, &baskets);
+        let after = self.model.score(&state, Some(ranking.day), &terms, facts).total[item as usize];
+        Some(f64::from(before - after))
     }
 
     pub(super) fn parts(&mut self) -> (&Numbering, &[Digest], &Evidence, &Model, &mut Scratch) {

@@ -253,7 +253,7 @@ fn what_goes_together_is_named_but_never_by_what_must_not_be_named() {
         let (mut shop, catalogue) = (scene.shop(), scene.catalogue());
         let ranking = shop.rank(Some(MemberId(1)), &catalogue, &moment());
         let eight = ranking.candidates.iter().find(|c| c.product.id == ProductId(8)).unwrap();
-        shop.reasons(&ranking, eight).into_iter().map(|w| w.reason).collect()
+        shop.reasons(&ranking, eight, usize::MAX).into_iter().map(|w| w.reason).collect()
     };
     let with_four =
         |r: &Reason| matches!(r, Reason::GoesWith { with, baskets_ago: 0 } if with == "Product 4");

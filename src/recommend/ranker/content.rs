@@ -46,6 +46,16 @@ impl Content {
         found.into_iter().for_each(|(item, value)| sum.add(item, value));
     }
 
+    /// How much a product has in common with those of the purchases that are to be kept.
+    pub fn common(&self, digest: &Digest, item: u32, keep: impl Fn(u32) -> bool) -> f32 {
+        let (mut sum, mut total) = (0.0, 0.0);
+        for bought in digest.products.iter().filter(|b| keep(b.item)) {
+            sum += bought.vector * self.alike(bought.item, item);
+            total += bought.vector;
+        }
+        if total > 0.0 { sum / total } else { 0.0 }
+    }
+
     /// How alike two products are by their description, 0..1.
     pub fn alike(&self, a: u32, b: u32) -> f32 {
         let ((mut one, mut values), (others, weights)) =

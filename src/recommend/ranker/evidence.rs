@@ -200,7 +200,8 @@ impl Evidence {
         Terms { items, values }
     }
 
-    /// Which of the member's purchases a product goes with, and how much of that evidence each is.
+    /// Which of the member's purchases a product goes with, each with what that evidence would be
+    /// without it.
     pub fn goes_with(
         &self,
         member: Option<u32>,
@@ -208,7 +209,7 @@ impl Evidence {
         item: u32,
         scratch: &mut Scratch,
     ) -> Vec<(u32, f32)> {
-        self.item_item.shares(member, digest, item, &mut scratch.own)
+        self.item_item.without_each(member, digest, item, &mut scratch.own)
     }
 
     /// How many of the nearest members buy a product, and how many are near at all.

@@ -132,9 +132,15 @@ impl ItemItem {
         own.clear();
     }
 
-    /// What of [`ItemItem::score`] each bought product adds for this one: the product bought, and how
-    /// much; nothing that adds nothing.
-    pub fn shares(&self, member: Option<u32>, digest: &Digest, item: u32, own: &mut Sum) -> Vec<(u32, f32)> {
+    /// The bought products that this one goes with, each with what [`ItemItem::score`] would be had it
+    /// not been bought.
+    pub fn without_each(
+        &self,
+        member: Option<u32>,
+        digest: &Digest,
+        item: u32,
+        own: &mut Sum,
+    ) -> Vec<(u32, f32)> {
         own.reach(self.buyers.len());
         if let Some(member) = member {
             own.add_row(1.0, self.bought.row(member as usize));
@@ -144,11 +150,16 @@ impl ItemItem {
             let (companions, both) = self.together.row(bought.item as usize);
             let at = companions.binary_search(&item).ok()?;
             let alike = self.alike(bought.item, item, both[at], own.dense());
-            (alike > 0.0).then_some((bought.item, weight(bought) / total * alike))
+            (alike > 0.0).then_some((bought.item, weight(bought) / total, alike))
         };
-        let shares = digest.products.iter().filter_map(share).collect();
+        let shares: Vec<(u32, f32, f32)> = digest.products.iter().filter_map(share).collect();
         own.clear();
-        shares
+        let all: f32 = shares.iter().map(|(_, weight, alike)| weight * alike).sum();
+        // Without one, the others weigh the more: a companion below the mean takes nothing away.
+        let without = |(item, weight, alike): (u32, f32, f32)| {
+            (item, (all - weight * alike).max(0.0) / (1.0 - weight).max(1e-6))
+        };
+        shares.into_iter().map(without).collect()
     }
 
     /// The cosine of two products without the member's own purchases (`mine`: 1 for each product
@@ -189,6 +200,6 @@ mod tests {
         // Only the other member bought 2 with 0; only this one bought 1 with it.
         let expected = 1.0 / (1.0 + SHRINK);
         assert_eq!(sum.take(), [(2, expected)]);
-        assert_eq!(item_item.shares(Some(0), &digest, 2, &mut Sum::new(3)), [(0, expected)]);
+        assert_eq!(item_item.without_each(Some(0), &digest, 2, &mut Sum::new(3)), [(0, 0.0)]);
     }
 }
