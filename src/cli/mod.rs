@@ -9,6 +9,7 @@ mod check_config;
 mod demo;
 mod enrol;
 mod evaluate;
+mod explain;
 mod import;
 mod members;
 mod references;
@@ -45,6 +46,8 @@ enum Command {
     Import(import::ImportArgs),
     /// List, show or erase members.
     Members(members::MembersArgs),
+    /// Explain what a member would be shown at a display now, and why.
+    Explain(explain::ExplainArgs),
     /// Check the database.
     Check(check::CheckArgs),
     /// Check a configuration file.
@@ -67,6 +70,7 @@ pub fn main() -> ExitCode {
         Command::Calibrate(args) => calibrate::run(&args, settings::load),
         Command::Import(args) => import::run(args, settings::load),
         Command::Members(args) => members::run(args, settings::load),
+        Command::Explain(args) => explain::run(&args, settings::load),
         Command::Check(args) => check::run(args, settings::load),
         Command::CheckConfig(args) => Ok(args.run()),
         Command::Evaluate(args) => evaluate::run(&args).map(|()| ExitCode::SUCCESS),

@@ -6,7 +6,8 @@
 
 use super::heartbeat::Heartbeat;
 use super::record::{Record, Recorder};
-use super::station::{Person, SlateIds, Station};
+use super::station::{Means, Person, SlateIds, Station};
+use super::stocktake::{self, Asks, Taken};
 use crate::camera::Frame;
 use crate::clock::{Clock, Now};
 use crate::display::{Ack, AckKind};
@@ -14,16 +15,16 @@ use crate::gallery::{Gallery, Match};
 use crate::id::{MemberId, ProductId, ZoneId};
 use crate::ops::metrics::Metrics;
 use crate::ops::settings::Settings;
-use crate::profile::Profile;
 use crate::publish::Desired;
 use crate::publish::wire::{VisitMessage, VisitTag};
-use crate::recommend::{Audience, Catalogue, Slate};
+use crate::recommend::{Audience, Catalogue, PolicySettings, Shop, Slate};
 use crate::storage::{Revisions, StorageError, Store};
 use crate::vision::{Settled, Sighting, TrackId};
 use crate::visit::settings::RecognitionSettings;
 use crate::visit::{Presence, TrackState, Visits};
 use crate::web::{Live, LiveEvent, LiveFrame, LiveLabel, LiveTrack, LiveWhat};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use jiff::tz::TimeZone;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -34,12 +35,12 @@ const TICK: Duration = Duration::from_millis(50);
 const LOOK_ROUND: Duration = Duration::from_secs(1);
 /// Catalogue and popularity are read again at least so often, and at most once in [`LOOK_ROUND`].
 const CATALOGUE_AGE: Duration = Duration::from_secs(600);
-/// Popularity is counted over this many days.
-const POPULAR_DAYS: u32 = 28;
-/// Products on a receipt of the last hours are not suggested again.
-const JUST_BOUGHT: Duration = Duration::from_secs(12 * 3600);
-/// A dismissed product is not suggested again for so long.
-const COOL_DOWN: Duration = Duration::from_secs(30 * 60);
+/// All receipts are read again at least so often.
+const STOCKTAKE: Duration = Duration::from_secs(24 * 3600);
+/// Reading all receipts that has not ended by then has failed, and is asked for again.
+const STOCKTAKE_ENDS: Duration = Duration::from_secs(600);
+/// When so many members have new receipts at once, all receipts are read again instead.
+const MANY: usize = 200;
 /// A slate made from a frame older than this answers no frame: its latency would be waiting time.
 const FRESH: jiff::SignedDuration = jiff::SignedDuration::from_secs(1);
 /// Slates whose acknowledgements are expected, at most.
@@ -54,6 +55,8 @@ pub enum Input {
     Ack(Ack),
     /// A member's receipt was stored.
     Bought(MemberId),
+    /// All receipts were read again.
+    Shop(Box<Taken>),
     /// The embedder or its threshold may have changed.
     Embedder(Embedder),
     /// New settings to work with.
@@ -72,6 +75,8 @@ pub struct Out {
     pub visits: tokio::sync::mpsc::Sender<VisitMessage>,
     /// Tracks that are decided are looked at less often.
     pub settled: Settled,
+    /// Asks for all receipts to be read again.
+    pub stocktake: Asks,
     /// Who watches the live view.
     pub live: Live,
     /// Counters.
@@ -115,6 +120,15 @@ pub struct Decider {
     gallery: Gallery,
     visits: Visits,
     catalogue: Catalogue,
+    shop: Shop,
+    /// Newest receipt that the shop knows.
+    receipts: i64,
+    /// When all receipts were last asked to be read again.
+    asked: Option<Now>,
+    /// Whether that is still under way.
+    taking: bool,
+    policy: PolicySettings,
+    time_zone: TimeZone,
     read: Option<(Now, Revisions)>,
     looked: Option<Now>,
     stations: Vec<Station>,
@@ -145,6 +159,12 @@ impl Decider {
             recognition: settings.recognition.clone(),
             visits: Visits::new(settings.recognition.clone(), threshold),
             catalogue: Catalogue::default(),
+            shop: Shop::new(&[], &BTreeMap::new(), HashMap::new(), None),
+            receipts: 0,
+            asked: None,
+            taking: false,
+            policy: settings.policy.clone(),
+            time_zone: TimeZone::get(&settings.store.time_zone).unwrap_or(TimeZone::UTC),
             read: None,
             looked: None,
             stations: settings.displays.iter().cloned().map(Station::new).collect(),
@@ -183,7 +203,8 @@ impl Decider {
         match input {
             Input::Seen(sighting, frame) => self.seen(&sighting, frame, now),
             Input::Ack(ack) => self.ack(ack, now),
-            Input::Bought(member) => self.remake(member, now),
+            Input::Bought(member) => self.bought(member, now),
+            Input::Shop(taken) => self.take(*taken, now),
             Input::Embedder(embedder) => self.change_embedder(embedder),
             Input::Reload(settings) => self.reload(&settings),
             Input::End => {}
@@ -322,7 +343,8 @@ impl Decider {
                 return station.clear_personal(now);
             }
         };
-        let slate = station.personal(member, &person, &self.catalogue, &mut self.ids, now, self.personal_for);
+        let personal_for = self.personal_for;
+        let slate = station.personal(&person, &mut self.means(now), personal_for);
         self.event(
             now,
             LiveWhat::Slate {
@@ -345,17 +367,49 @@ impl Decider {
     }
 
     fn person(&mut self, member: MemberId, zone: &ZoneId, now: Now) -> Result<Person, StorageError> {
-        let history = self.store.history(member)?;
-        let profile = Profile::new(&history, now.utc, |product| self.catalogue.category(product));
-        let mut excluded: BTreeSet<ProductId> = history.bought_since(now.utc - JUST_BOUGHT).collect();
-        if let Some(dismissed) = self.dismissed.get_mut(&member) {
-            dismissed.retain(|_, at| now.since(*at) < COOL_DOWN);
-            excluded.extend(dismissed.keys());
+        let just_bought = self.store.bought_since(member, now.utc - self.policy.just_bought)?;
+        let mut dismissed = BTreeSet::new();
+        if let Some(products) = self.dismissed.get_mut(&member) {
+            products.retain(|_, at| now.since(*at) < self.policy.cool_down);
+            dismissed.extend(products.keys());
         }
         let seen = self.here.get(&(member, zone.clone())).map(|here| here.seen);
         let fresh = |seen: &jiff::Timestamp| now.utc.duration_since(*seen) < FRESH;
         let captured = seen.filter(fresh);
-        Ok(Person { profile, excluded, captured })
+        Ok(Person { member, just_bought, dismissed, captured })
+    }
+
+    fn means(&mut self, now: Now) -> Means<'_> {
+        Means {
+            shop: &mut self.shop,
+            catalogue: &self.catalogue,
+            policy: &self.policy,
+            ids: &mut self.ids,
+            now,
+            hour: now.utc.to_zoned(self.time_zone.clone()).hour(),
+        }
+    }
+
+    /// A receipt of a member was stored.
+    fn bought(&mut self, member: MemberId, now: Now) {
+        match self.store.history(member) {
+            Ok(history) => self.shop.learn(member, &history),
+            Err(error) => tracing::error!(%error, "a receipt cannot be learned from now; it is kept"),
+        }
+        self.remake(member, now);
+    }
+
+    /// All receipts were read again: whoever is being served gets a slate made from them.
+    fn take(&mut self, taken: Taken, now: Now) {
+        self.shop = taken.shop;
+        self.receipts = taken.receipts;
+        self.taking = false;
+        self.looked = None;
+        self.look_round(now);
+        tracing::info!(model = self.shop.trained().unwrap_or("none yet"), "all receipts were read");
+        self.refresh_store_slates(now);
+        let served: BTreeSet<MemberId> = self.stations.iter().filter_map(Station::serving).collect();
+        served.into_iter().for_each(|member| self.remake(member, now));
     }
 
     /// Makes the slates of a member who is being served anew.
@@ -424,6 +478,7 @@ impl Decider {
         self.recognition = settings.recognition.clone();
         self.set_threshold();
         self.personal_for = settings.personal_for();
+        self.policy = settings.policy.clone();
         if !settings.recognition.enabled {
             for presence in self.visits.clear() {
                 self.present(presence);
@@ -455,6 +510,7 @@ impl Decider {
         if before.is_none_or(|(_, known)| known.gallery != revisions.gallery) {
             self.refresh_gallery()?;
         }
+        self.refresh_receipts(revisions.receipts, now)?;
         let old = |(at, known): (Now, Revisions)| {
             known.catalogue != revisions.catalogue || now.since(at) >= CATALOGUE_AGE
         };
@@ -465,6 +521,34 @@ impl Decider {
             self.read = before.map(|(at, _)| (at, revisions));
         }
         Ok(())
+    }
+
+    /// Learns receipts that came in, be it through another process, one member after the other; many
+    /// at once, or none for a day, and all receipts are read again.
+    fn refresh_receipts(&mut self, newest: i64, now: Now) -> Result<(), StorageError> {
+        let again = if self.taking { STOCKTAKE_ENDS } else { STOCKTAKE };
+        if self.asked.is_none_or(|at| now.since(at) >= again) {
+            self.ask_for_stocktake(now);
+        } else if newest > self.receipts && !self.taking {
+            let buyers = self.store.buyers_after(self.receipts)?;
+            if buyers.len() > MANY {
+                self.ask_for_stocktake(now);
+            } else {
+                self.receipts = newest;
+                for member in buyers {
+                    self.bought(member, now);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn ask_for_stocktake(&mut self, now: Now) {
+        self.asked = Some(now);
+        self.taking = self.out.stocktake.ask();
+        if !self.taking {
+            tracing::error!("receipts are not read any more; restart the service");
+        }
     }
 
     fn refresh_gallery(&mut self) -> Result<(), StorageError> {
@@ -493,16 +577,20 @@ impl Decider {
     }
 
     fn refresh_catalogue(&mut self, now: Now) -> Result<(), StorageError> {
-        let since = now.utc - Duration::from_secs(u64::from(POPULAR_DAYS) * 86_400);
-        let receipts = self.store.popularity(since)?.into_iter().collect();
-        self.catalogue = Catalogue::new(self.store.products()?, &receipts, POPULAR_DAYS);
+        let catalogue = stocktake::catalogue(&self.store, &self.time_zone, now.utc)?;
+        self.shop.describe(catalogue.iter().map(|(product, _)| product));
+        self.catalogue = catalogue;
+        self.refresh_store_slates(now);
+        Ok(())
+    }
+
+    fn refresh_store_slates(&mut self, now: Now) {
         let mut stations = std::mem::take(&mut self.stations);
         for station in &mut stations {
-            if let Some(slate) = station.refresh_store(&self.catalogue, &mut self.ids, now) {
+            if let Some(slate) = station.refresh_store(&mut self.means(now)) {
                 self.made(slate, &station.settings.zone);
             }
         }
         self.stations = stations;
-        Ok(())
     }
 }

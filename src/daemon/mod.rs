@@ -12,6 +12,7 @@ mod models;
 mod record;
 mod station;
 mod status;
+pub mod stocktake;
 
 use crate::broker::{Broker, BrokerError};
 use crate::camera::{Cameras, DemoFeed, Mailbox};
@@ -190,8 +191,11 @@ impl Daemon {
         let deciding = {
             let embedder = models::embedder(&eyes, calibration.as_ref());
             let (settled, metrics) = (eyes.settled(), metrics.clone());
-            let out =
-                Out { desired: desired.clone(), recorder, visits, settled, live: live.clone(), metrics };
+            let (stocktake, asked) = stocktake::Asks::new();
+            let (desired, live) = (desired.clone(), live.clone());
+            let out = Out { desired, recorder, visits, settled, stocktake, live, metrics };
+            let (shelves, time, decider) = (store.clone(), clock.clone(), decider.clone());
+            spawn("stocktake", move || stocktake::run(&asked, &shelves, &time, &decider))?;
             let decider = Decider::new(clock.clone(), store.clone(), &settings, embedder, &boot, out);
             let heart = heart("decide");
             hearts.push(heart.clone());

@@ -7,9 +7,8 @@
 use crate::clock::Now;
 use crate::display::{DisplaySettings, Turns};
 use crate::id::{MemberId, ProductId, SlateId};
-use crate::profile::Profile;
 use crate::publish::{Desired, Screen};
-use crate::recommend::{self, Audience, Catalogue, Moment, Slate, Suggestion, text};
+use crate::recommend::{self, Audience, Catalogue, Moment, PolicySettings, Shop, Slate, Suggestion, text};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -36,12 +35,30 @@ pub struct Station {
 /// What a personal slate is made from.
 #[derive(Debug)]
 pub struct Person {
-    /// Their profile now.
-    pub profile: Profile,
-    /// Products that are not to be suggested now.
-    pub excluded: BTreeSet<ProductId>,
+    /// Who.
+    pub member: MemberId,
+    /// Products on their receipts of the last hours.
+    pub just_bought: BTreeSet<ProductId>,
+    /// Products dismissed lately.
+    pub dismissed: BTreeSet<ProductId>,
     /// Capture time of the frame that the slate answers; `None` when the member has waited for a turn.
     pub captured: Option<Timestamp>,
+}
+
+/// What slates are made from.
+pub struct Means<'a> {
+    /// Scores.
+    pub shop: &'a mut Shop,
+    /// Products.
+    pub catalogue: &'a Catalogue,
+    /// Rules.
+    pub policy: &'a PolicySettings,
+    /// Names of slates.
+    pub ids: &'a mut SlateIds,
+    /// The present moment.
+    pub now: Now,
+    /// Hour of the day in the store.
+    pub hour: i8,
 }
 
 /// Hands out slate ids: the boot id and a count.
@@ -108,22 +125,24 @@ impl Station {
         }
     }
 
+    fn suggest(&self, means: &mut Means<'_>, member: Option<MemberId>, moment: &Moment) -> Vec<Suggestion> {
+        let DisplaySettings { items, language, .. } = &self.settings;
+        recommend::suggest(means.shop, means.catalogue, member, *items, moment, means.policy, *language)
+    }
+
     /// Makes the store-level slate anew if its content changed or its time runs out; returns it then.
-    pub fn refresh_store(
-        &mut self,
-        catalogue: &Catalogue,
-        ids: &mut SlateIds,
-        now: Now,
-    ) -> Option<Arc<Slate>> {
-        let moment = Moment { category: self.settings.category.clone(), ..Moment::default() };
-        let items = recommend::suggest(catalogue, None, self.settings.items, &moment, self.settings.language);
+    pub fn refresh_store(&mut self, means: &mut Means<'_>) -> Option<Arc<Slate>> {
+        let now = means.now;
+        let moment =
+            Moment { category: self.settings.category.clone(), ..Moment::plain(now.utc, means.hour) };
+        let items = self.suggest(means, None, &moment);
         let fresh = |s: &Arc<Slate>| {
             s.items == items && s.valid_until > now.utc + STORE_RENEW && s.made_at <= now.utc
         };
         if self.store.as_ref().is_some_and(fresh) {
             return None;
         }
-        let mut slate = self.slate(ids, now, Audience::Store, items);
+        let mut slate = self.slate(means.ids, now, Audience::Store, items);
         slate.valid_until = now.utc + STORE_VALID;
         slate.greeting = Some(text::store_greeting(self.settings.language).to_owned());
         let slate = Arc::new(slate);
@@ -132,20 +151,18 @@ impl Station {
     }
 
     /// Makes the slate of the member whose turn it is.
-    pub fn personal(
-        &mut self,
-        member: MemberId,
-        person: &Person,
-        catalogue: &Catalogue,
-        ids: &mut SlateIds,
-        now: Now,
-        personal_for: Duration,
-    ) -> Arc<Slate> {
-        let DisplaySettings { items, language, category, .. } = &self.settings;
-        let moment = Moment { excluded: person.excluded.clone(), category: category.clone() };
-        let greeting = text::greeting(*language).to_owned();
-        let items = recommend::suggest(catalogue, Some(&person.profile), *items, &moment, *language);
-        let mut slate = self.slate(ids, now, Audience::Personal { member }, items);
+    pub fn personal(&mut self, person: &Person, means: &mut Means<'_>, personal_for: Duration) -> Arc<Slate> {
+        let (now, member) = (means.now, person.member);
+        let moment = Moment {
+            just_bought: person.just_bought.clone(),
+            dismissed: person.dismissed.clone(),
+            category: self.settings.category.clone(),
+            chance: rand::random(),
+            ..Moment::plain(now.utc, means.hour)
+        };
+        let greeting = text::greeting(self.settings.language).to_owned();
+        let items = self.suggest(means, Some(member), &moment);
+        let mut slate = self.slate(means.ids, now, Audience::Personal { member }, items);
         slate.valid_until = now.utc + personal_for;
         slate.captured = person.captured;
         slate.greeting = Some(greeting);

@@ -4,9 +4,10 @@
 use super::cast::CastId;
 use super::scene::Facing;
 use super::shelf_display::Received;
-use super::world::World;
+use super::world::{DemoMember, World};
 use crate::clock::Now;
 use crate::id::{MemberId, ZoneId};
+use crate::recommend::Product;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OpenFlags};
 use serde::Serialize;
@@ -270,17 +271,39 @@ fn reasons_are_true(slate: &Value, world: &World, number: usize) -> bool {
             Some("rhythm" | "bought-before") => {
                 reason["times"].as_u64() == Some(times(&|id| id == product.id)) && reason["times"] != 0
             }
-            Some("popular-in-category") => {
-                let category = reason["category"].as_str();
-                let of = |id| {
-                    world
-                        .products
-                        .iter()
-                        .any(|p| p.id == id && p.category.last().map(String::as_str) == category)
-                };
-                product.category.last().map(String::as_str) == category && times(&of) > 0
+            Some("goes-with") => {
+                let ago = reason["baskets_ago"].as_u64().unwrap_or(u64::MAX);
+                let basket = baskets.iter().rev().nth(usize::try_from(ago).unwrap_or(usize::MAX));
+                let named =
+                    |id| world.products.iter().any(|p| p.id == id && reason["with"] == p.name.as_str());
+                basket.is_some_and(|b| b.lines.iter().any(|l| named(l.product)))
             }
+            Some("like-minded") => {
+                let buys = |m: &DemoMember| {
+                    m.baskets.iter().any(|b| b.lines.iter().any(|l| l.product == product.id))
+                };
+                let others = world.members.iter().enumerate().filter(|(n, m)| *n != number && buys(m));
+                reason["buyers"].as_u64().is_some_and(|n| 0 < n && n <= others.count() as u64)
+            }
+            Some("category") => {
+                let category = reason["category"].as_str();
+                let of = |p: &Product| p.category.last().map(String::as_str) == category;
+                let bought = |id| world.products.iter().any(|p| p.id == id && id != product.id && of(p));
+                of(product) && times(&bought) > 0
+            }
+            Some("brand") => {
+                let of = |p: &Product| p.brand.is_some() && p.brand.as_deref() == reason["brand"].as_str();
+                let bought = |id| world.products.iter().any(|p| p.id == id && id != product.id && of(p));
+                of(product) && times(&bought) > 0
+            }
+            // What the network has learned cannot be counted; that there are receipts to learn from can.
+            Some("taste") => !baskets.is_empty(),
             Some("popular") => reason["receipts"].as_u64().is_some_and(|n| n > 0),
+            Some("time-of-day" | "season") => world
+                .members
+                .iter()
+                .flat_map(|m| &m.baskets)
+                .any(|b| b.lines.iter().any(|l| l.product == product.id)),
             _ => false,
         }
     })

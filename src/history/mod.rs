@@ -68,6 +68,11 @@ impl History {
         times
     }
 
+    /// Every product of every basket, as often as it was bought.
+    pub fn products(&self) -> impl Iterator<Item = ProductId> + '_ {
+        self.baskets.iter().flat_map(|b| b.lines.iter().map(|l| l.product))
+    }
+
     /// The products of receipts paid at or after `since`.
     pub fn bought_since(&self, since: Timestamp) -> impl Iterator<Item = ProductId> + '_ {
         self.baskets

@@ -1,44 +1,83 @@
-//! From a member's profile and the store's catalogue to a slate whose every reason is true. Pure.
+//! From a member's receipts and the store's catalogue to a slate whose every reason is true. Pure.
 //!
-//! `evidence` scores, `policy` chooses, `text` says why. What always holds: a product that may
-//! not be shown on a shared screen is never on a slate, and each reason names the strongest term of
-//! its product's score.
+//! [`Shop`] scores (evidence and the trained model, in `ranker`), `policy` chooses by the rules in
+//! [`PolicySettings`], `reason` says why and `text` in which words. What always holds: a product that
+//! may not be shown on a shared screen is never on a slate, and what a reason names really raised its
+//! product's score: without it the score is lower.
 
 mod catalogue;
-pub mod evidence;
-mod policy;
+pub mod policy;
+mod product;
 pub mod ranker;
+mod reason;
 pub mod rnn;
+pub mod settings;
+mod shop;
 mod slate;
 pub mod text;
 
-pub use catalogue::{Catalogue, Popularity};
-pub use policy::Moment;
-pub use slate::{Audience, Language, Money, Product, Reason, Slate, Suggestion};
+pub use catalogue::{Catalogue, DAY_PARTS, Popularity, Sales, day_part, likelier};
+pub use product::{Money, Product};
+pub use reason::{Addend, Weighed};
+pub use settings::PolicySettings;
+pub use shop::{Candidate, Ranking, Shop, Trained};
+pub use slate::{Audience, Language, Reason, Slate, Suggestion};
 
-use crate::profile::Profile;
+use crate::id::{MemberId, ProductId};
+use jiff::Timestamp;
+use std::collections::BTreeSet;
 
-/// The best suggestions for a member (or, without a profile, for anybody), best first; at most
-/// `items`, fewer if nothing more may be shown.
+/// What suggestions need to know of this moment.
+#[derive(Debug, Clone)]
+pub struct Moment {
+    /// When.
+    pub at: Timestamp,
+    /// Hour of the day in the store, 0 to 23.
+    pub hour: i8,
+    /// Products on the member's receipts of the last hours.
+    pub just_bought: BTreeSet<ProductId>,
+    /// Products dismissed lately.
+    pub dismissed: BTreeSet<ProductId>,
+    /// Limits discoveries and store-level content to products below this category.
+    pub category: Option<String>,
+    /// Two numbers drawn evenly from 0..1: whether chance has a part in this slate, and which.
+    pub chance: [f64; 2],
+}
+
+impl Moment {
+    /// A moment at which nothing was just bought or dismissed, on a display for the whole store, and
+    /// chance has no part.
+    pub fn plain(at: Timestamp, hour: i8) -> Moment {
+        let none = BTreeSet::new();
+        Moment { at, hour, just_bought: none.clone(), dismissed: none, category: None, chance: [1.0, 0.0] }
+    }
+}
+
+/// The best suggestions for a member (or, without one, for anybody), best first: at most `items`,
+/// fewer if nothing more may be shown or truly recommended.
 pub fn suggest(
+    shop: &mut Shop,
     catalogue: &Catalogue,
-    profile: Option<&Profile>,
+    member: Option<MemberId>,
     items: usize,
     moment: &Moment,
+    settings: &PolicySettings,
     language: Language,
 ) -> Vec<Suggestion> {
-    let ranked = evidence::candidates(catalogue, profile);
-    let suggestion = |candidate: evidence::Candidate<'_>| Suggestion {
-        product: candidate.product.id,
-        sku: candidate.product.sku.clone(),
-        name: candidate.product.name.clone(),
-        price: candidate.product.price,
-        place: candidate.product.place.clone(),
-        score: candidate.score,
-        reason_text: text::reason(&candidate.reason, language),
-        reason: candidate.reason,
+    let mut ranking = shop.rank(member, catalogue, moment);
+    let decision = policy::choose(shop, &mut ranking, items, moment, settings);
+    let suggestion = |chosen: policy::Chosen<'_>| Suggestion {
+        product: chosen.candidate.product.id,
+        sku: chosen.candidate.product.sku.clone(),
+        name: chosen.candidate.product.name.clone(),
+        price: chosen.candidate.product.price,
+        place: chosen.candidate.product.place.clone(),
+        score: chosen.candidate.score,
+        propensity: chosen.propensity,
+        reason_text: text::reason(&chosen.why.reason, language),
+        reason: chosen.why.reason,
     };
-    policy::choose(ranked, items, moment).into_iter().map(suggestion).collect()
+    decision.chosen.into_iter().map(suggestion).collect()
 }
 
 #[cfg(test)]

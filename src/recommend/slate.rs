@@ -1,14 +1,10 @@
 //! The final types of the path: what a display is asked to show. A reason names evidence that
 //! really raised its product's score; without that evidence the score would have been lower.
 
+use super::Money;
 use crate::id::{DisplayId, MemberId, ProductId, SlateId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-
-/// An amount in the currency's smallest unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Money(pub i64);
 
 /// The languages that texts exist in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -21,44 +17,8 @@ pub enum Language {
     Zh,
 }
 
-/// A product of the store.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Product {
-    /// Its row.
-    pub id: ProductId,
-    /// What the store calls it, unique.
-    pub sku: String,
-    /// What a shopper reads.
-    pub name: String,
-    /// From the widest to the narrowest, e.g. `["Drinks", "Tea", "Green tea"]`.
-    pub category: Vec<String>,
-    /// Brand, if any.
-    pub brand: Option<String>,
-    /// Present price of one.
-    pub price: Money,
-    /// Free facts, e.g. `organic = yes`.
-    pub attributes: Vec<(String, String)>,
-    /// Pieces in stock; `None` if the store does not count.
-    pub stock: Option<i64>,
-    /// Where it stands, e.g. `Aisle 3, shelf B`.
-    pub place: Option<String>,
-    /// No longer sold.
-    pub withdrawn: bool,
-    /// May be sold to adults only.
-    pub age_restricted: bool,
-    /// Of a category that nobody wants named on a shared screen (health, intimate, ...).
-    pub sensitive: bool,
-}
-
-impl Product {
-    /// Whether a screen that others can see may show it at all.
-    pub fn may_be_shown(&self) -> bool {
-        !self.withdrawn && !self.age_restricted && !self.sensitive && self.stock.is_none_or(|n| n > 0)
-    }
-}
-
 /// The strongest true evidence for one suggestion.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Reason {
     /// The member buys it in a rhythm, and it is due.
@@ -77,13 +37,38 @@ pub enum Reason {
         /// Days since the last time.
         last_days_ago: u32,
     },
-    /// Popular in this store, in a category that the member often chooses.
-    PopularInCategory {
+    /// Members buy it together with something of this member's last baskets.
+    GoesWith {
+        /// The name of that.
+        with: String,
+        /// Baskets since it was bought; 0 is the last basket.
+        baskets_ago: u32,
+    },
+    /// Members who buy what this one buys buy it too.
+    LikeMinded {
+        /// How many of the nearest buy it.
+        buyers: u32,
+        /// How many are near.
+        near: u32,
+    },
+    /// Of a category that the member chooses.
+    Category {
         /// The category.
         category: String,
-        /// Share of the member's lines in this category, percent.
+        /// Share of the member's other purchases in this category, percent.
+        share_percent: u32,
+        /// The store has sold it only for some weeks.
+        new: bool,
+    },
+    /// Of a brand that the member chooses.
+    Brand {
+        /// The brand.
+        brand: String,
+        /// Share of the member's other purchases of this brand, percent.
         share_percent: u32,
     },
+    /// Fits what the member has been buying lately, as the network reads it.
+    Taste {},
     /// Popular in this store.
     Popular {
         /// Receipts with it in the last `days`.
@@ -91,6 +76,10 @@ pub enum Reason {
         /// Length of the period.
         days: u32,
     },
+    /// Bought more than usual at this time of day.
+    TimeOfDay {},
+    /// Bought more than usual at this time of the year.
+    Season {},
 }
 
 /// One product on a slate.
@@ -106,8 +95,10 @@ pub struct Suggestion {
     pub price: Money,
     /// Where it stands.
     pub place: Option<String>,
-    /// What the ranker gave it.
+    /// What the ranker gave it, after the rules.
     pub score: f64,
+    /// How likely the rules were to put it here: 1 unless chance had a part in it.
+    pub propensity: f64,
     /// Why, as data.
     pub reason: Reason,
     /// Why, as a sentence in the display's language.

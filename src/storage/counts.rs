@@ -41,6 +41,8 @@ pub struct Revisions {
     pub gallery: i64,
     /// Of products.
     pub catalogue: i64,
+    /// Of receipts: the newest's row; a receipt that finds its member later, or goes, is not seen in it.
+    pub receipts: i64,
 }
 
 impl Store {
@@ -82,7 +84,9 @@ impl Store {
                 db.prepare_cached("SELECT count FROM revisions WHERE what = ?")?
                     .query_row([what], |r| r.get(0))
             };
-            Ok(Revisions { gallery: one("gallery")?, catalogue: one("catalogue")? })
+            let newest = db.prepare_cached("SELECT COALESCE(MAX(id), 0) FROM receipts")?;
+            let receipts = { newest }.query_row([], |r| r.get(0))?;
+            Ok(Revisions { gallery: one("gallery")?, catalogue: one("catalogue")?, receipts })
         })
     }
 }

@@ -18,7 +18,7 @@ const APPLICATION: i64 = 1_936_156_516;
 const SQLITE: i32 = 3_051_003;
 
 /// Every migration, oldest first; the schema's version is how many ran.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
 
 /// The newest schema.
 pub(super) const SCHEMA: i64 = MIGRATIONS.len() as i64;

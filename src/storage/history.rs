@@ -3,8 +3,9 @@
 use super::{StorageError, Store, columns};
 use crate::history::{Basket, History, Line};
 use crate::id::{MemberId, ProductId};
+use crate::recommend::{Sales, day_part};
 use jiff::Timestamp;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 impl Store {
     /// What a member bought, oldest first. A return is taken off the latest purchases of the same
@@ -52,29 +53,62 @@ impl Store {
         Ok(histories)
     }
 
-    /// Products with the number of receipts that sold them since then, most first. Returns do not
-    /// count as sales.
-    pub fn popularity(&self, since: Timestamp) -> Result<Vec<(ProductId, u32)>, StorageError> {
-        // Rows come receipt by receipt, so counting here needs no sorting of a million lines there.
-        let mut counts: HashMap<i64, (i64, u32)> = HashMap::new();
+    /// What a member bought since then.
+    pub fn bought_since(
+        &self,
+        member: MemberId,
+        since: Timestamp,
+    ) -> Result<BTreeSet<ProductId>, StorageError> {
         self.read(|db| {
             let mut rows = db.prepare_cached(
-                "SELECT r.id, l.product FROM receipts r JOIN lines l ON l.receipt = r.id \
-                 WHERE r.at >= ? AND l.quantity > 0 ORDER BY r.at, r.id",
+                "SELECT DISTINCT l.product FROM receipts r JOIN lines l ON l.receipt = r.id \
+                 WHERE r.member = ? AND r.at >= ? AND l.quantity > 0",
             )?;
-            let mut rows = rows.query([since.as_millisecond()])?;
+            let ids = rows.query_map([member.0, since.as_millisecond()], |row| row.get(0).map(ProductId))?;
+            Ok(ids.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Members whose receipts came after the one with this row (see [`Revisions::receipts`]).
+    ///
+    /// [`Revisions::receipts`]: super::Revisions::receipts
+    pub fn buyers_after(&self, receipt: i64) -> Result<BTreeSet<MemberId>, StorageError> {
+        self.read(|db| {
+            let mut rows = db
+                .prepare_cached("SELECT DISTINCT member FROM receipts WHERE id > ? AND member IS NOT NULL")?;
+            let ids = rows.query_map([receipt], |row| row.get(0).map(MemberId))?;
+            Ok(ids.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Receipts that sold each product from `since` until before `until`, by part of the day in a zone
+    /// whose clocks are `ahead` seconds ahead of UTC. Returns do not count as sales.
+    pub fn sales(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+        ahead: i32,
+    ) -> Result<BTreeMap<ProductId, Sales>, StorageError> {
+        // Rows come receipt by receipt, so counting here needs no sorting of a million lines there.
+        let mut counts: HashMap<i64, (i64, Sales)> = HashMap::new();
+        self.read(|db| {
+            let mut rows = db.prepare_cached(
+                "SELECT r.id, l.product, r.at FROM receipts r JOIN lines l ON l.receipt = r.id \
+                 WHERE r.at >= ? AND r.at < ? AND l.quantity > 0 ORDER BY r.at, r.id",
+            )?;
+            let mut rows = rows.query([since.as_millisecond(), until.as_millisecond()])?;
             while let Some(row) = rows.next()? {
-                let (receipt, product) = (row.get(0)?, row.get(1)?);
-                let (last, count) = counts.entry(product).or_insert((i64::MIN, 0));
+                let (receipt, product, at): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                let (last, sales) = counts.entry(product).or_insert((i64::MIN, Sales::default()));
                 if *last != receipt {
-                    (*last, *count) = (receipt, *count + 1);
+                    *last = receipt;
+                    let hour = (at.div_euclid(1000) + i64::from(ahead)).div_euclid(3600).rem_euclid(24);
+                    sales[day_part(hour as i8)] += 1;
                 }
             }
             Ok(())
         })?;
-        let mut popular: Vec<_> = counts.into_iter().map(|(p, (_, count))| (ProductId(p), count)).collect();
-        popular.sort_by_key(|(product, count)| (std::cmp::Reverse(*count), *product));
-        Ok(popular)
+        Ok(counts.into_iter().map(|(product, (_, sales))| (ProductId(product), sales)).collect())
     }
 }
 

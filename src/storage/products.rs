@@ -4,7 +4,9 @@
 use super::{StorageError, Store, columns};
 use crate::id::ProductId;
 use crate::recommend::{Money, Product};
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::BTreeSet;
 
 /// A product as a catalogue describes it. `None` leaves what is there (for a new product: nothing).
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -123,6 +125,19 @@ impl Store {
         })
     }
 
+    /// Products that a catalogue first named at or after `since`, if it named others before: what a
+    /// store begins with is not new.
+    pub fn new_products(&self, since: Timestamp) -> Result<BTreeSet<ProductId>, StorageError> {
+        self.read(|db| {
+            let mut rows = db.prepare_cached(
+                "SELECT id FROM products WHERE listed AND first_listed >= ?1 AND EXISTS \
+                 (SELECT 1 FROM products WHERE listed AND (first_listed IS NULL OR first_listed < ?1))",
+            )?;
+            let ids = rows.query_map([since.as_millisecond()], |row| row.get(0).map(ProductId))?;
+            Ok(ids.collect::<Result<_, _>>()?)
+        })
+    }
+
     /// Adds or changes products: all of them, or none if one is not acceptable.
     pub fn upsert_products(&self, products: &[NewProduct]) -> Result<Upserted, StorageError> {
         for product in products {
@@ -188,9 +203,10 @@ fn upsert(db: &Connection, new: &NewProduct) -> Result<Kind, StorageError> {
     }
     db.prepare_cached(
         "INSERT INTO products (sku, name, category, brand, price, attributes, stock, place, withdrawn, \
-         age_restricted, sensitive, listed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 1) \
-         ON CONFLICT (sku) DO UPDATE SET name = ?2, category = ?3, brand = ?4, price = ?5, attributes = ?6, \
-         stock = ?7, place = ?8, withdrawn = ?9, age_restricted = ?10, sensitive = ?11, listed = 1",
+         age_restricted, sensitive, listed, first_listed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, \
+         ?11, 1, CAST(unixepoch('subsec') * 1000 AS INTEGER)) ON CONFLICT (sku) DO UPDATE SET name = ?2, category = ?3, brand = ?4, price = ?5, attributes = ?6, \
+         stock = ?7, place = ?8, withdrawn = ?9, age_restricted = ?10, sensitive = ?11, listed = 1, \
+         first_listed = CASE listed WHEN 0 THEN excluded.first_listed ELSE first_listed END",
     )?
     .execute(params![
         after.sku,

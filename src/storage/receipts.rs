@@ -244,6 +244,7 @@ mod tests {
     use crate::storage::NewMember;
     use crate::storage::fixture::{Shop, at, new_member, receipt};
     use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
     fn outcome(shop: &Shop, receipt: &NewReceipt) -> Outcome {
         shop.store.record_receipt(receipt).unwrap().outcome
@@ -323,16 +324,20 @@ mod tests {
         back.at = at(200);
         outcome(&shop, &back);
         let products = shop.store.products().unwrap();
-        let popular: Vec<_> = shop.store.popularity(at(0)).unwrap();
-        let named: Vec<_> = popular
-            .iter()
-            .map(|(id, n)| (products.iter().find(|p| p.id == *id).unwrap().sku.as_str(), *n))
-            .collect();
+        let sku = |id| products.iter().find(|p| p.id == id).unwrap().sku.as_str();
+        let sales = shop.store.sales(at(0), at(1000), 0).unwrap();
+        let named: Vec<_> = sales.iter().map(|(id, n)| (sku(*id), n.iter().sum::<u32>())).collect();
         assert_eq!(named, [("tea", 2), ("jam", 1)]);
-        assert!(shop.store.popularity(at(150)).unwrap().is_empty(), "a return is no sale");
+        let ahead = |hours: i32| shop.store.sales(at(0), at(1000), hours * 3600).unwrap();
+        let part = |sales: BTreeMap<_, [u32; 6]>| sales.values().next().unwrap().iter().position(|n| *n > 0);
+        assert_eq!(part(ahead(12)), part(ahead(0)).map(|part| (part + 3) % 6), "clocks half a day ahead");
+        assert!(shop.store.sales(at(150), at(1000), 0).unwrap().is_empty(), "a return is no sale");
+        let bought = shop.store.bought_since(anna.id, at(0)).unwrap();
+        assert_eq!(bought.len(), 2, "a return is no purchase");
         let history = shop.store.history(anna.id).unwrap();
         assert_eq!(history.baskets.len(), 1);
-        assert_eq!(history.baskets[0].lines.len(), 2, "two lines of tea; the jam went back");
+        let lines = &history.baskets[0].lines;
+        assert_eq!((lines.len(), lines[0].quantity), (1, 3.0), "two lines of tea; the jam went back");
     }
 
     proptest! {

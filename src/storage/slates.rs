@@ -30,7 +30,7 @@ impl Store {
         };
         let mut items = Vec::with_capacity(slate.items.len());
         for item in &slate.items {
-            items.push((item.product.0, item.score, columns::json(&item.reason)?));
+            items.push((item.product.0, item.score, item.propensity, columns::json(&item.reason)?));
         }
         let (id, display) = (slate.id.0.clone(), slate.display.clone());
         let times = [
@@ -58,10 +58,11 @@ impl Store {
                 times[2]
             ])?;
             let mut insert = db.prepare_cached(
-                "INSERT INTO slate_items (slate, position, product, score, reason) VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO slate_items (slate, position, product, score, propensity, reason) \
+                 VALUES (?, ?, ?, ?, ?, ?)",
             )?;
-            for (position, (product, score, reason)) in (1_i64..).zip(&items) {
-                insert.execute(params![id, position, product, score, reason])?;
+            for (position, (product, score, propensity, reason)) in (1_i64..).zip(&items) {
+                insert.execute(params![id, position, product, score, propensity, reason])?;
             }
             Ok(())
         })
@@ -129,6 +130,7 @@ mod tests {
             price: Money(1),
             place: None,
             score: 0.5,
+            propensity: 1.0,
             reason: Reason::Popular { receipts: 3, days: 30 },
             reason_text: String::new(),
         });

@@ -30,7 +30,7 @@ pub fn small_store() -> Dataset {
     let histories: Vec<Vec<Basket>> = (0..12).map(history).collect();
     let target = |m: u32| Basket { items: vec![m % 9, (m * 2 + 1) % 9], day: Some(40.0) };
     let targets = (0..10).map(|m| (m, target(m))).filter(|t| t.1.items[0] != t.1.items[1]).collect();
-    Dataset { corpus: Corpus { items: 9, histories }, targets }
+    Dataset { corpus: Corpus { items: 9, histories, ..Corpus::default() }, targets }
 }
 
 struct Bench {

@@ -97,7 +97,11 @@ impl Fold {
             .ok_or_else(|| ("folds", format!("there is no fold {fold}: it holds {count}, counted from 0")))?;
         let mut index = BTreeMap::new();
         let mut out = Fold {
-            corpus: Corpus { items: record.item_num, histories: Vec::with_capacity(users.len()) },
+            corpus: Corpus {
+                items: record.item_num,
+                histories: Vec::with_capacity(users.len()),
+                ..Corpus::default()
+            },
             future: Vec::with_capacity(users.len()),
             train: Vec::new(),
             validation: Vec::new(),

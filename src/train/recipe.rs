@@ -61,7 +61,7 @@ impl Recipe {
             prefix_weight: 0.5,
             seeds: 3,
             keep_start: false,
-            evidence: [0.25, 0.25, 0.25, 0.25, 0.0],
+            evidence: [0.25, 0.25, 0.25, 0.25, 0.0, 0.0, 0.0],
             popularity: 0.3,
         }
     }
@@ -75,7 +75,7 @@ impl Recipe {
             prefixes: 6,
             seeds: 2,
             keep_start: true,
-            evidence: [0.0, 0.0, 0.0, 1.0, 1.0],
+            evidence: [0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0],
             popularity: 0.05,
             ..Recipe::large()
         }

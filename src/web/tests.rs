@@ -182,6 +182,7 @@ fn slate(id: &str, sequence: u64, audience: Audience, seconds: i64, name: &str) 
             price: Money(295),
             place: Some("Aisle 3".into()),
             score: 1.0,
+            propensity: 1.0,
             reason: Reason::Popular { receipts: 9, days: 7 },
             reason_text: "Popular this week".into(),
         }],

@@ -310,6 +310,7 @@ pub fn slate(
         price: Money(*price),
         place: Some((*place).into()),
         score: 1.0,
+        propensity: 1.0,
         reason: Reason::Popular { receipts: 9, days: 7 },
         reason_text: (*reason).into(),
     };

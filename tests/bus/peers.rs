@@ -261,6 +261,7 @@ pub fn slate(display: &DisplayId, personal: bool, lasts: Duration) -> Arc<Slate>
             price: Money(349),
             place: Some("Aisle 3".into()),
             score: 0.5,
+            propensity: 1.0,
             reason: Reason::Popular { receipts: 12, days: 28 },
             reason_text: "Often bought here".into(),
         }],

@@ -26,6 +26,7 @@ use crate::broker::settings::BrokerSettings;
 use crate::camera::settings::CameraSettings;
 use crate::display::{DisplaySettings, StoreSettings};
 use crate::publish::settings::BusSettings;
+use crate::recommend::PolicySettings;
 use crate::storage::settings::StorageSettings;
 use crate::vision::settings::VisionSettings;
 use crate::visit::settings::RecognitionSettings;
@@ -56,6 +57,8 @@ pub struct Settings {
     pub vision: VisionSettings,
     /// `[recognition]`.
     pub recognition: RecognitionSettings,
+    /// `[policy]` and every `[[promotion]]`.
+    pub policy: PolicySettings,
     /// `[mqtt]`; `None` only when the bus is turned off.
     pub bus: Option<BusSettings>,
     /// `[broker]`; `None` when the embedded broker is off.

@@ -7,6 +7,7 @@ use crate::broker::settings::BrokerSettings;
 use crate::camera::settings::CameraSettings;
 use crate::display::{DisplaySettings, StoreSettings};
 use crate::publish::settings::BusSettings;
+use crate::recommend::PolicySettings;
 use crate::storage::settings::StorageSettings;
 use crate::vision::settings::VisionSettings;
 use crate::visit::settings::RecognitionSettings;
@@ -45,7 +46,7 @@ impl ReloadPlan {
 /// Compares the running settings with newly read ones.
 ///
 /// Applied: cameras, what a display shows (items, language, title, category), the cards that
-/// `[vision]` names, `[recognition]`, `mqtt.personal_for`, `[log]` and `[import]`. Everything else
+/// `[vision]` names, `[recognition]`, `[policy]` with its promotions, `mqtt.personal_for`, `[log]` and `[import]`. Everything else
 /// needs a restart.
 pub fn reload_plan(old: &Settings, new: &Settings) -> ReloadPlan {
     let mut settings = old.clone();
@@ -56,6 +57,8 @@ pub fn reload_plan(old: &Settings, new: &Settings) -> ReloadPlan {
     settings.cameras = new.cameras.clone();
     compare_recognition(&mut applied, &old.recognition, &new.recognition);
     settings.recognition = new.recognition.clone();
+    compare_policy(&mut applied, &old.policy, &new.policy);
+    settings.policy = new.policy.clone();
     applied.compare("log.filter", &old.log, &new.log);
     settings.log = new.log.clone();
     if old.import != new.import {
@@ -140,6 +143,31 @@ fn compare_recognition(changes: &mut Changes, old: &RecognitionSettings, new: &R
     changes.compare("recognition.agreement", agreement, &new.agreement);
     changes.compare("recognition.leave_after", leave_after, &new.leave_after);
     changes.compare("recognition.dwell_after", dwell_after, &new.dwell_after);
+}
+
+fn compare_policy(changes: &mut Changes, old: &PolicySettings, new: &PolicySettings) {
+    let PolicySettings {
+        just_bought,
+        cool_down,
+        per_category,
+        per_brand,
+        discoveries,
+        diversity,
+        price_level,
+        explore,
+        promotions,
+    } = old;
+    changes.compare("policy.just_bought", just_bought, &new.just_bought);
+    changes.compare("policy.cool_down", cool_down, &new.cool_down);
+    changes.compare("policy.per_category", per_category, &new.per_category);
+    changes.compare("policy.per_brand", per_brand, &new.per_brand);
+    changes.compare("policy.discoveries", discoveries, &new.discoveries);
+    changes.compare("policy.diversity", diversity, &new.diversity);
+    changes.compare("policy.price_level", price_level, &new.price_level);
+    changes.compare("policy.explore", explore, &new.explore);
+    if *promotions != new.promotions {
+        changes.note(format!("promotion: {} -> {}", promotions.len(), new.promotions.len()));
+    }
 }
 
 /// `running` holds the old displays, and gets of the new ones what can be applied.

@@ -168,12 +168,13 @@ mod tests {
                 price: Money(250),
                 place: None,
                 score: 0.987_654_321,
+                propensity: 1.0,
                 reason: Reason::Popular { receipts: 3, days: 28 },
                 reason_text: "Popular here".into(),
             }],
         };
         let text = serde_json::to_string(&SlateMessage::new(&slate, 9, &store)).unwrap();
-        for secret in ["987654321", "123456789", "member", "score"] {
+        for secret in ["987654321", "123456789", "member", "score", "propensity"] {
             assert!(!text.contains(secret), "{secret} in {text}");
         }
         let read: SlateMessage = serde_json::from_str(&text).unwrap();

@@ -162,7 +162,13 @@ fn what_is_sent_fits_the_schema() {
     let reasons = [
         Reason::Rhythm { every_days: 14, last_days_ago: 15, times: 6 },
         Reason::BoughtBefore { times: 2, last_days_ago: 90 },
-        Reason::PopularInCategory { category: "Tea".into(), share_percent: 20 },
+        Reason::GoesWith { with: "Pasta".into(), baskets_ago: 0 },
+        Reason::LikeMinded { buyers: 12, near: 200 },
+        Reason::Category { category: "Tea".into(), share_percent: 20, new: true },
+        Reason::Brand { brand: "Hill".into(), share_percent: 20 },
+        Reason::Taste {},
+        Reason::TimeOfDay {},
+        Reason::Season {},
         Reason::Popular { receipts: 12, days: 28 },
     ];
     let item = |reason| ItemMessage {

@@ -1,6 +1,8 @@
 //! Receipts as the ranker sees them: each member's baskets, oldest first, of products numbered
 //! from 0. A basket holds a product once.
 
+use super::sparse::Rows;
+
 /// What a member bought at one visit.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Basket {
@@ -17,6 +19,8 @@ pub struct Corpus {
     pub items: usize,
     /// Baskets of each member, oldest first.
     pub histories: Vec<Vec<Basket>>,
+    /// Features of each product by its description; empty where nothing is known.
+    pub features: Rows,
 }
 
 /// A member at a moment: what was bought before it, and the day.

@@ -37,15 +37,33 @@ impl ItemFacts {
             bought,
             last_baskets,
         };
-        for member in 0..corpus.histories.len() {
-            let (items, times) = facts.bought.row(member);
-            for (item, times) in items.iter().zip(times) {
-                facts.buyers[*item as usize] += 1.0;
-                facts.repeaters[*item as usize] += if *times > 1.0 { 1.0 } else { 0.0 };
-            }
-            facts.last_baskets.row(member).0.iter().for_each(|i| facts.last[*i as usize] += 1.0);
-        }
+        (0..corpus.histories.len()).for_each(|member| facts.count(member, 1.0));
         facts
+    }
+
+    /// Counts a member in (1) or out (-1).
+    fn count(&mut self, member: usize, one: f32) {
+        let (items, times) = self.bought.row(member);
+        for (item, times) in items.iter().zip(times) {
+            self.buyers[*item as usize] += one;
+            self.repeaters[*item as usize] += if *times > 1.0 { one } else { 0.0 };
+        }
+        self.last_baskets.row(member).0.iter().for_each(|i| self.last[*i as usize] += one);
+    }
+
+    /// Puts a member's purchases to these: how many baskets hold each product, and the last basket.
+    pub fn learn(&mut self, member: u32, bought: &[(u32, f32)], last: &[(u32, f32)]) {
+        self.count(member as usize, -1.0);
+        self.bought.set(member as usize, bought);
+        self.last_baskets.set(member as usize, last);
+        self.count(member as usize, 1.0);
+    }
+
+    /// Makes room for products below `items`.
+    pub fn reach(&mut self, items: usize) {
+        for counts in [&mut self.buyers, &mut self.repeaters, &mut self.last] {
+            counts.resize(items.max(counts.len()), 0.0);
+        }
     }
 
     /// Room for [`ItemFacts::leave_out`].
@@ -57,10 +75,17 @@ impl ItemFacts {
     pub fn leave_out(&self, member: Option<u32>, own: &mut Own) {
         own.bought.clear();
         own.last.clear();
+        own.bought.reach(self.buyers.len());
+        own.last.reach(self.buyers.len());
         if let Some(member) = member {
             own.bought.add_row(1.0, self.bought.row(member as usize));
             own.last.add_row(1.0, self.last_baskets.row(member as usize));
         }
+    }
+
+    /// How many members bought a product.
+    pub fn buyers(&self, item: u32) -> f32 {
+        self.buyers[item as usize]
     }
 
     /// Repeat rate, popularity and popularity of late, each about 0..2.

@@ -200,7 +200,7 @@ mod tests {
             let own = (0..10).filter(|i| !(m / 2 + i).is_multiple_of(3)).map(|i| base + i);
             vec![Basket { items: own.chain([20]).collect(), day: None }]
         };
-        let corpus = Corpus { items: 22, histories: (0..40).map(history).collect() };
+        let corpus = Corpus { items: 22, histories: (0..40).map(history).collect(), ..Corpus::default() };
         let table = ItemTable::new(&corpus, 1, 1);
         let kind = |item: u32| table.row(item)[0].signum();
         assert!((0..10).all(|i| kind(i) == kind(0) && kind(i + 10) == -kind(0)), "{table:?}");

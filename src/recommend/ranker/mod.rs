@@ -1,9 +1,12 @@
 //! The learned ranker: one softmax over evidence and two recurrent networks. Pure: plain data in,
 //! plain data out.
 
+pub mod content;
 pub mod corpus;
+pub mod digest;
 pub mod evidence;
 pub mod facts;
+pub mod features;
 pub mod item_item;
 pub mod item_table;
 pub mod model;

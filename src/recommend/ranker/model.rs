@@ -6,7 +6,8 @@ use super::evidence::{TERMS, Terms};
 use super::facts::ITEM_FACTS;
 use super::item_table::ItemTable;
 use super::state::MemberState;
-use super::weights::{Part, Weights};
+use super::weights::{Part, Shape, Weights};
+use crate::id::ProductId;
 use crate::recommend::rnn::activation::sigmoid;
 use crate::recommend::rnn::cell::Cell;
 use crate::recommend::rnn::linear::{Linear, Precision};
@@ -22,6 +23,43 @@ pub struct Learned {
     pub table: ItemTable,
     /// Weights of each network.
     pub networks: Vec<Weights>,
+}
+
+impl Learned {
+    /// A model for a shop whose receipts nobody has learned from yet: the plain sum of the evidence,
+    /// with these weights.
+    pub fn untrained(items: usize, evidence: [f32; TERMS]) -> Learned {
+        let shape = Shape { items, table: 1, basket: 1, rhythm: 1, repeat: [1, 1] };
+        let mut weights = Weights::zeros(shape);
+        weights.of_mut(Part::EvidenceBias).copy_from_slice(&evidence);
+        Learned { table: ItemTable { columns: 1, values: vec![0.0; items] }, networks: vec![weights] }
+    }
+
+    /// The same model for other products, both in order of id: those that it does not know begin as
+    /// its least popular one, without a place in the item table.
+    pub fn renumbered(&self, from: &[ProductId], to: &[ProductId]) -> Learned {
+        let columns = self.table.columns;
+        let known: Vec<Option<usize>> = to.iter().map(|id| from.binary_search(id).ok()).collect();
+        let mut values = vec![0.0; to.len() * columns];
+        for (row, at) in values.chunks_exact_mut(columns).zip(&known) {
+            if let Some(at) = at {
+                row.copy_from_slice(self.table.row(*at as u32));
+            }
+        }
+        let network = |old: &Weights| {
+            let mut new = Weights::zeros(Shape { items: to.len(), ..old.shape });
+            for part in Part::ALL.into_iter().filter(|p| *p != Part::ItemBias) {
+                new.of_mut(part).copy_from_slice(old.of(part));
+            }
+            let before = old.of(Part::ItemBias);
+            let least = before.iter().copied().reduce(f32::min).unwrap_or(0.0);
+            let bias = new.of_mut(Part::ItemBias).iter_mut();
+            bias.zip(&known).for_each(|(b, at)| *b = at.map_or(least, |at| before[at]));
+            new
+        };
+        let networks = self.networks.iter().map(network).collect();
+        Learned { table: ItemTable { columns, values }, networks }
+    }
 }
 
 /// What was learned, laid out for serving.
@@ -76,6 +114,40 @@ pub struct Scores {
     taste: Vec<f32>,
     weights: [f32; TERMS],
     rhythm: BTreeMap<u32, f32>,
+    voices: Vec<Voice>,
+    states: BTreeMap<u32, Vec<Vec<f32>>>,
+}
+
+/// What one network says of a member, whatever the product.
+#[derive(Debug, Clone)]
+struct Voice {
+    /// Direction in the item table.
+    toward: Vec<f32>,
+    /// Weights of the evidence.
+    weights: [f32; TERMS],
+    /// The repeat network's first layer, as far as it is the same for all products.
+    shared: Vec<f32>,
+}
+
+/// What a score is made from, for asking what it would be without a part of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Parts {
+    /// Terms of the evidence.
+    pub terms: [f32; TERMS],
+    /// Whether the rhythm of the product's purchases counts, if it was bought.
+    pub rhythm: bool,
+    /// Whether the basket network's taste counts.
+    pub taste: bool,
+    /// What is known of the product from other members.
+    pub facts: [f32; ITEM_FACTS],
+}
+
+impl Parts {
+    /// The same with other terms.
+    pub fn with_terms(mut self, terms: [f32; TERMS]) -> Parts {
+        self.terms = terms;
+        self
+    }
 }
 
 fn network(w: &Weights, precision: Precision) -> Network {
@@ -159,7 +231,7 @@ impl Model {
         let mut direction = vec![0.0; self.table.columns];
         let mut weights = [0.0; TERMS];
         // Each network's own direction and weights: its repeat network saw its own score only.
-        let mut own = Vec::new();
+        let mut voices = Vec::new();
         for (network, mut member) in self.networks.iter().zip(state.basket_states(self, now)) {
             let mut toward = vec![0.0; self.table.columns];
             network.head.add_to(&member, &mut toward);
@@ -171,7 +243,7 @@ impl Model {
             network.repeat_member.add_to(&member, &mut shared);
             direction.iter_mut().zip(&toward).for_each(|(d, t)| *d += share * t);
             weights.iter_mut().zip(weigh).for_each(|(w, x)| *w += share * x);
-            own.push((toward, weigh, shared));
+            voices.push(Voice { toward, weights: weigh, shared });
         }
         let mut taste = vec![0.0; self.bias.len()];
         self.scan.add_to(&direction, &mut taste);
@@ -179,23 +251,49 @@ impl Model {
         for (item, values) in terms.items.iter().zip(&terms.values) {
             total[*item as usize] += weigh(values, &weights);
         }
-        let mut rhythm = BTreeMap::new();
-        for (item, states) in state.rhythms(self, now) {
-            let known = facts(item);
-            let values = terms.values_of(item);
-            let mut sum = 0.0;
-            for ((network, (toward, weights, shared)), rhythm) in self.networks.iter().zip(&own).zip(&states)
-            {
-                let row = self.table.row(item);
-                let before = self.bias[item as usize]
-                    + row.iter().zip(toward).map(|(a, b)| a * b).sum::<f32>()
-                    + weigh(&values, weights);
-                sum += share * network.repeat(shared, rhythm, &known, before);
-            }
-            total[item as usize] += sum;
-            rhythm.insert(item, sum);
+        let states: BTreeMap<u32, Vec<Vec<f32>>> = state.rhythms(self, now).collect();
+        let mut scores = Scores { total, taste, weights, rhythm: BTreeMap::new(), voices, states };
+        for item in scores.states.keys().copied().collect::<Vec<_>>() {
+            let parts = Parts { terms: terms.values_of(item), rhythm: true, taste: true, facts: facts(item) };
+            let sum = self.repeat(&scores, item, &parts);
+            scores.total[item as usize] += sum;
+            scores.rhythm.insert(item, sum);
         }
-        Scores { total, taste, weights, rhythm }
+        scores
+    }
+
+    /// What the rhythm of its purchases adds to a product's score, 0 if it was never bought.
+    fn repeat(&self, scores: &Scores, item: u32, parts: &Parts) -> f32 {
+        let Some(states) = scores.states.get(&item) else { return 0.0 };
+        let share = 1.0 / self.networks.len().max(1) as f32;
+        let row = self.table.row(item);
+        let mut sum = 0.0;
+        for ((network, voice), rhythm) in self.networks.iter().zip(&scores.voices).zip(states) {
+            let mut before = self.bias[item as usize] + weigh(&parts.terms, &voice.weights);
+            if parts.taste {
+                before += row.iter().zip(&voice.toward).map(|(a, b)| a * b).sum::<f32>();
+            }
+            sum += share * network.repeat(&voice.shared, rhythm, &parts.facts, before);
+        }
+        sum
+    }
+
+    /// What a product's score would be if it were made from these parts: with all of what
+    /// [`Model::score`] was given, its score.
+    pub fn score_from(&self, scores: &Scores, item: u32, parts: &Parts) -> f32 {
+        let mut score = self.bias[item as usize] + weigh(&parts.terms, &scores.weights);
+        if parts.taste {
+            score += scores.taste[item as usize];
+        }
+        if parts.rhythm {
+            score += self.repeat(scores, item, parts);
+        }
+        score
+    }
+
+    /// How many products it can score.
+    pub fn items(&self) -> usize {
+        self.bias.len()
     }
 
     /// What the score of a product is made of.

@@ -16,7 +16,6 @@ pub struct Neighbours {
     buyers: Rows,
     /// Length of each member's counts.
     lengths: Vec<f32>,
-    items: usize,
 }
 
 /// A neighbour and its nearness, above 0.
@@ -40,8 +39,14 @@ impl Neighbours {
         Neighbours {
             lengths: counted.squares().into_iter().map(f32::sqrt).collect(),
             buyers: counted.transposed(corpus.items),
-            items: corpus.items,
         }
+    }
+
+    /// Puts a member's counts, known as `before`, to `after`.
+    pub fn learn(&mut self, member: u32, before: &[(u32, f32)], after: &[(u32, f32)]) {
+        self.buyers.change_column(member, before, after);
+        self.lengths.resize(self.lengths.len().max(member as usize + 1), 0.0);
+        self.lengths[member as usize] = after.iter().map(|e| e.1 * e.1).sum::<f32>().sqrt();
     }
 
     /// An empty sum over members, for [`Neighbours::nearest`].
@@ -51,18 +56,29 @@ impl Neighbours {
 
     /// The members nearest to this one's baskets, none of them itself, in no order.
     pub fn nearest(&self, visit: &Visit<'_>, likeness: Likeness, dots: &mut Sum) -> Vec<Near> {
-        let own = counts(visit.baskets);
+        self.near(visit.member, &counts(visit.baskets), likeness, dots)
+    }
+
+    /// The members nearest to one who bought these products so many times.
+    pub fn near(
+        &self,
+        member: Option<u32>,
+        own: &[(u32, f32)],
+        likeness: Likeness,
+        dots: &mut Sum,
+    ) -> Vec<Near> {
+        dots.reach(self.lengths.len());
         let length = own.iter().map(|e| e.1 * e.1).sum::<f32>().sqrt();
-        for (item, count) in own.iter().filter(|e| (e.0 as usize) < self.items) {
+        for (item, count) in own {
             dots.add_row(*count, self.buyers.row(*item as usize));
         }
         let scale = length.powf(likeness.own);
         let mut near: Vec<Near> = dots
             .take()
             .into_iter()
-            .filter(|(member, _)| Some(*member) != visit.member)
-            .map(|(member, dot)| {
-                (member, dot / (scale * self.lengths[member as usize].powf(likeness.other) + 1e-6))
+            .filter(|(other, _)| Some(*other) != member)
+            .map(|(other, dot)| {
+                (other, dot / (scale * self.lengths[other as usize].powf(likeness.other) + 1e-6))
             })
             .collect();
         if near.len() > likeness.count {
@@ -126,6 +142,7 @@ mod tests {
                 vec![basket(&[3]), basket(&[4])],
                 vec![basket(&[0]), basket(&[0, 1]), basket(&[5])],
             ],
+            ..Corpus::default()
         }
     }
 

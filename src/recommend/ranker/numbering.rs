@@ -3,10 +3,13 @@
 //! the same numbers.
 
 use super::corpus::{Basket, Corpus};
+use super::features::features;
+use super::sparse::Rows;
 use crate::history::History;
 use crate::id::{MemberId, ProductId};
+use crate::recommend::Product;
 use jiff::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The day that days are counted from: a Monday, so that a week begins with 0.
 const FIRST_DAY: f64 = 946_857_600.0;
@@ -14,10 +17,10 @@ const FIRST_DAY: f64 = 946_857_600.0;
 /// Which number stands for which product and member.
 #[derive(Debug, Clone, Default)]
 pub struct Numbering {
-    /// Products by number, in order of id.
-    pub products: Vec<ProductId>,
-    /// Members by number, in order of id.
-    pub members: Vec<MemberId>,
+    products: Vec<ProductId>,
+    members: Vec<MemberId>,
+    product_numbers: HashMap<ProductId, u32>,
+    member_numbers: HashMap<MemberId, u32>,
 }
 
 impl Numbering {
@@ -30,19 +33,48 @@ impl Numbering {
         let mut members = BTreeSet::new();
         for (member, history) in histories {
             members.insert(member);
-            all.extend(history.baskets.iter().flat_map(|b| b.lines.iter().map(|l| l.product)));
+            all.extend(history.products());
         }
-        Numbering { products: all.into_iter().collect(), members: members.into_iter().collect() }
+        let mut numbering = Numbering::default();
+        all.into_iter().for_each(|id| _ = numbering.number_product(id));
+        members.into_iter().for_each(|id| _ = numbering.number_member(id));
+        numbering
+    }
+
+    /// Products by number: in order of id, then those that came later.
+    pub fn products(&self) -> &[ProductId] {
+        &self.products
+    }
+
+    /// Members by number: in order of id, then those that came later.
+    pub fn members(&self) -> &[MemberId] {
+        &self.members
+    }
+
+    /// A product's number, the next one if it has none yet.
+    pub fn number_product(&mut self, id: ProductId) -> u32 {
+        *self.product_numbers.entry(id).or_insert_with(|| {
+            self.products.push(id);
+            self.products.len() as u32 - 1
+        })
+    }
+
+    /// A member's number, the next one if it has none yet.
+    pub fn number_member(&mut self, id: MemberId) -> u32 {
+        *self.member_numbers.entry(id).or_insert_with(|| {
+            self.members.push(id);
+            self.members.len() as u32 - 1
+        })
     }
 
     /// A product's number.
     pub fn product(&self, id: ProductId) -> Option<u32> {
-        self.products.binary_search(&id).ok().map(|at| at as u32)
+        self.product_numbers.get(&id).copied()
     }
 
     /// A member's number.
     pub fn member(&self, id: MemberId) -> Option<u32> {
-        self.members.binary_search(&id).ok().map(|at| at as u32)
+        self.member_numbers.get(&id).copied()
     }
 
     /// A history in numbers, oldest basket first; products without a number are left out.
@@ -54,11 +86,21 @@ impl Numbering {
         history.baskets.iter().map(basket).collect()
     }
 
-    /// All histories in numbers.
-    pub fn corpus(&self, histories: &BTreeMap<MemberId, History>) -> Corpus {
+    /// Features of every numbered product, of those described here.
+    pub fn features<'p>(&self, products: impl IntoIterator<Item = &'p Product>) -> Rows {
+        let described: BTreeMap<ProductId, &Product> = products.into_iter().map(|p| (p.id, p)).collect();
+        features(self.products.iter().map(|id| described.get(id).copied()))
+    }
+
+    /// All histories and the products' descriptions in numbers.
+    pub fn corpus(&self, histories: &BTreeMap<MemberId, History>, products: &[Product]) -> Corpus {
         let none = History::default();
         let of = |member: &MemberId| self.baskets(histories.get(member).unwrap_or(&none));
-        Corpus { items: self.products.len(), histories: self.members.iter().map(of).collect() }
+        Corpus {
+            items: self.products.len(),
+            histories: self.members.iter().map(of).collect(),
+            features: self.features(products),
+        }
     }
 }
 
@@ -80,9 +122,9 @@ mod tests {
         let histories = BTreeMap::from([(MemberId(9), History { baskets: vec![basket] })]);
         let numbering =
             Numbering::new([ProductId(8)], histories.iter().map(|(member, history)| (*member, history)));
-        assert_eq!(numbering.products, [7, 8, 40].map(ProductId));
+        assert_eq!(numbering.products(), [7, 8, 40].map(ProductId));
         assert_eq!((numbering.member(MemberId(9)), numbering.product(ProductId(9))), (Some(0), None));
-        let corpus = numbering.corpus(&histories);
+        let corpus = numbering.corpus(&histories, &[]);
         assert_eq!(corpus.items, 3);
         assert_eq!(corpus.histories, [[Basket { items: vec![2, 0], day: Some(1.5) }]]);
     }

@@ -1,59 +1,96 @@
-//! Sparse rows, and a sum of them that costs only what it touches.
+//! Sparse rows that can be changed in place, and a sum of them that costs only what it touches.
 
-/// Rows of a matrix that is mostly zeros.
+/// Rows of a matrix that is mostly zeros; rows beyond the last are empty.
 #[derive(Debug, Clone, Default)]
 pub struct Rows {
-    starts: Vec<usize>,
+    rows: Vec<Row>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Row {
     columns: Vec<u32>,
     values: Vec<f32>,
 }
 
 impl Rows {
-    /// From rows of (column, value), each column at most once a row.
+    /// From rows of (column, value), each in order of column and each column at most once.
     pub fn new(rows: impl Iterator<Item = Vec<(u32, f32)>>) -> Rows {
-        let mut out = Rows { starts: vec![0], columns: Vec::new(), values: Vec::new() };
-        for row in rows {
-            out.columns.extend(row.iter().map(|e| e.0));
-            out.values.extend(row.iter().map(|e| e.1));
-            out.starts.push(out.columns.len());
-        }
-        out
+        let row = |entries: Vec<(u32, f32)>| {
+            let (columns, values) = entries.into_iter().unzip();
+            Row { columns, values }
+        };
+        Rows { rows: rows.map(row).collect() }
     }
 
     /// How many rows.
     pub fn count(&self) -> usize {
-        self.starts.len().saturating_sub(1)
+        self.rows.len()
     }
 
     /// The columns of a row that hold something, and what.
     pub fn row(&self, at: usize) -> (&[u32], &[f32]) {
-        let range = self.starts[at]..self.starts[at + 1];
-        (&self.columns[range.clone()], &self.values[range])
+        self.rows.get(at).map_or((&[], &[]), |row| (&row.columns, &row.values))
+    }
+
+    /// Sets a whole row.
+    pub fn set(&mut self, at: usize, entries: &[(u32, f32)]) {
+        let row = self.reach(at);
+        (row.columns, row.values) = entries.iter().copied().unzip();
+    }
+
+    /// Sets one number; 0 takes it out.
+    pub fn put(&mut self, at: usize, column: u32, value: f32) {
+        let row = self.reach(at);
+        match row.columns.binary_search(&column) {
+            Ok(place) if value == 0.0 => {
+                row.columns.remove(place);
+                row.values.remove(place);
+            }
+            Ok(place) => row.values[place] = value,
+            Err(_) if value == 0.0 => {}
+            Err(place) => {
+                row.columns.insert(place, column);
+                row.values.insert(place, value);
+            }
+        }
+    }
+
+    /// Puts a column, known as `before`, to what `after` says, both as (row, value) in order of row.
+    pub fn change_column(&mut self, column: u32, before: &[(u32, f32)], after: &[(u32, f32)]) {
+        let stays = |row: &u32| after.binary_search_by_key(row, |e| e.0).is_ok();
+        for (row, _) in before.iter().filter(|e| !stays(&e.0)) {
+            self.put(*row as usize, column, 0.0);
+        }
+        for (row, value) in after {
+            self.put(*row as usize, column, *value);
+        }
+    }
+
+    fn reach(&mut self, at: usize) -> &mut Row {
+        if at >= self.rows.len() {
+            self.rows.resize_with(at + 1, Row::default);
+        }
+        &mut self.rows[at]
     }
 
     /// The same matrix by columns, of which there are `columns`.
     pub fn transposed(&self, columns: usize) -> Rows {
-        let mut starts = vec![0usize; columns + 1];
-        self.columns.iter().for_each(|c| starts[*c as usize + 1] += 1);
-        for at in 0..columns {
-            starts[at + 1] += starts[at];
-        }
-        let mut next = starts.clone();
-        let (mut rows, mut values) = (vec![0; self.columns.len()], vec![0.0; self.values.len()]);
-        for at in 0..self.count() {
-            let (columns, row) = self.row(at);
-            for (column, value) in columns.iter().zip(row) {
-                let place = &mut next[*column as usize];
-                (rows[*place], values[*place]) = (at as u32, *value);
-                *place += 1;
+        let mut sizes = vec![0usize; columns];
+        self.rows.iter().flat_map(|r| &r.columns).for_each(|c| sizes[*c as usize] += 1);
+        let empty = |size: usize| Row { columns: Vec::with_capacity(size), values: Vec::with_capacity(size) };
+        let mut turned: Vec<Row> = sizes.into_iter().map(empty).collect();
+        for (row, at) in self.rows.iter().zip(0u32..) {
+            for (column, value) in row.columns.iter().zip(&row.values) {
+                turned[*column as usize].columns.push(at);
+                turned[*column as usize].values.push(*value);
             }
         }
-        Rows { starts, columns: rows, values }
+        Rows { rows: turned }
     }
 
     /// Square of each row's length.
     pub fn squares(&self) -> Vec<f32> {
-        (0..self.count()).map(|at| self.row(at).1.iter().map(|v| v * v).sum()).collect()
+        self.rows.iter().map(|row| row.values.iter().map(|v| v * v).sum()).collect()
     }
 }
 
@@ -69,6 +106,11 @@ impl Sum {
     /// An empty sum over columns below `columns`.
     pub fn new(columns: usize) -> Sum {
         Sum { values: vec![0.0; columns], touched: Vec::new() }
+    }
+
+    /// Makes room for columns below `columns`.
+    pub fn reach(&mut self, columns: usize) {
+        self.values.resize(columns.max(self.values.len()), 0.0);
     }
 
     /// Adds `value`, above 0, to a column.
@@ -127,6 +169,15 @@ mod tests {
             assert_eq!(again.row(at), rows.row(at));
         }
         assert_eq!(rows.squares(), [5.0, 0.0, 9.0]);
+    }
+
+    #[test]
+    fn a_changed_column_is_as_if_it_had_always_been_so() {
+        let mut rows = Rows::new([vec![(0, 1.0), (4, 2.0)], vec![(4, 5.0)]].into_iter());
+        rows.change_column(4, &[(0, 2.0), (1, 5.0)], &[(1, 6.0), (3, 7.0)]);
+        assert_eq!(rows.row(0), ([0].as_slice(), [1.0].as_slice()));
+        assert_eq!(rows.row(1), ([4].as_slice(), [6.0].as_slice()));
+        assert_eq!((rows.row(2).0.len(), rows.row(3).1[0], rows.row(9).0.len()), (0, 7.0, 0));
     }
 
     #[test]

@@ -34,7 +34,6 @@ pub struct Tifu {
     vectors: Rows,
     holders: Rows,
     squares: Vec<f32>,
-    items: usize,
 }
 
 /// Room for one query at a time.
@@ -45,7 +44,7 @@ pub struct Scratch {
 }
 
 /// A member's vector, in order of product.
-fn vector(baskets: &[Basket], settings: Settings, sum: &mut Sum) -> Vec<(u32, f32)> {
+pub(super) fn vector(baskets: &[Basket], settings: Settings, sum: &mut Sum) -> Vec<(u32, f32)> {
     let n = baskets.len();
     let (group_count, base) =
         if n < settings.groups { (n, 1) } else { (settings.groups, n / settings.groups) };
@@ -66,15 +65,20 @@ fn vector(baskets: &[Basket], settings: Settings, sum: &mut Sum) -> Vec<(u32, f3
     sum.take()
 }
 
+/// The square of a vector's length as nearness uses it: who bought nothing is near nobody.
+fn near_square(square: f32) -> f32 {
+    if square > 0.0 { square } else { f32::INFINITY }
+}
+
 impl Tifu {
     /// With those of the corpus's members as possible neighbours.
     pub fn new(corpus: &Corpus, members: Vec<u32>, settings: Settings) -> Tifu {
         let mut sum = Sum::new(corpus.items);
         let rows = members.iter().map(|m| vector(&corpus.histories[*m as usize], settings, &mut sum));
         let vectors = Rows::new(rows);
-        let squares = vectors.squares();
+        let squares = vectors.squares().into_iter().map(near_square).collect();
         let holders = vectors.transposed(corpus.items);
-        Tifu { settings, members, vectors, holders, squares, items: corpus.items }
+        Tifu { settings, members, vectors, holders, squares }
     }
 
     /// Room for queries.
@@ -82,17 +86,37 @@ impl Tifu {
         Scratch { dots: Sum::new(self.members.len()), order: Vec::new() }
     }
 
+    /// Puts a member's vector to this; the corpus's members must all be possible neighbours.
+    pub fn learn(&mut self, member: u32, vector: &[(u32, f32)]) {
+        while self.members.len() <= member as usize {
+            self.members.push(self.members.len() as u32);
+            self.squares.push(0.0);
+        }
+        let (columns, values) = self.vectors.row(member as usize);
+        let before: Vec<(u32, f32)> = columns.iter().copied().zip(values.iter().copied()).collect();
+        self.holders.change_column(member, &before, vector);
+        self.squares[member as usize] = near_square(vector.iter().map(|e| e.1 * e.1).sum());
+        self.vectors.set(member as usize, vector);
+    }
+
     /// Adds each product's score to `sum`, which must be empty.
     pub fn score(&self, visit: &Visit<'_>, scratch: &mut Scratch, sum: &mut Sum) {
         let own = vector(visit.baskets, self.settings, sum);
-        for (item, value) in own.iter().filter(|e| (e.0 as usize) < self.items) {
+        self.mix(visit.member, &own, scratch, sum);
+    }
+
+    /// Adds the score of each product for one who has this vector.
+    pub fn mix(&self, member: Option<u32>, own: &[(u32, f32)], scratch: &mut Scratch, sum: &mut Sum) {
+        scratch.dots.reach(self.squares.len());
+        for (item, value) in own {
             scratch.dots.add_row(*value, self.holders.row(*item as usize));
         }
         let dots = scratch.dots.dense();
         scratch.order.clear();
         let distances = self.squares.iter().zip(dots).map(|(square, dot)| square - 2.0 * dot);
-        let others = distances.zip(0u32..).filter(|(_, at)| Some(self.members[*at as usize]) != visit.member);
-        scratch.order.extend(others);
+        let other =
+            |(distance, at): &(f32, u32)| distance.is_finite() && Some(self.members[*at as usize]) != member;
+        scratch.order.extend(distances.zip(0u32..).filter(other));
         scratch.dots.clear();
         let count = self.settings.neighbours.min(scratch.order.len());
         if count < scratch.order.len() {
@@ -100,11 +124,16 @@ impl Tifu {
         }
         let share = (1.0 - self.settings.own) / count.max(1) as f32;
         for (item, value) in own {
-            sum.add(item, self.settings.own * value);
+            sum.add(*item, self.settings.own * value);
         }
         for (_, at) in &scratch.order[..count] {
             sum.add_row(share, self.vectors.row(*at as usize));
         }
+    }
+
+    /// What a member's own vector adds to the score of a product with this place in it.
+    pub fn own(&self, value: f32) -> f32 {
+        self.settings.own * value
     }
 }
 
@@ -130,7 +159,8 @@ mod tests {
 
     #[test]
     fn the_member_itself_does_not_count_as_a_neighbour() {
-        let corpus = Corpus { items: 2, histories: vec![vec![basket(&[0])], vec![basket(&[1])]] };
+        let corpus =
+            Corpus { items: 2, histories: vec![vec![basket(&[0])], vec![basket(&[1])]], ..Corpus::default() };
         let settings = Settings { neighbours: 1, within: 1.0, across: 1.0, own: 0.25, groups: 1 };
         let tifu = Tifu::new(&corpus, vec![0, 1], settings);
         let visit = Visit { member: Some(0), baskets: &corpus.histories[0], day: None };

@@ -7,6 +7,7 @@ mod camera;
 mod camera_url;
 mod display;
 mod import;
+mod policy;
 mod recognition;
 mod references;
 mod store;
@@ -22,6 +23,8 @@ use crate::storage::settings::StorageSettings;
 
 /// More cameras than one box can look at.
 const MOST_CAMERAS: usize = 64;
+/// More promotions at a time than anybody keeps in mind.
+const MOST_PROMOTIONS: usize = 1_000;
 /// More displays than one box serves.
 const MOST_DISPLAYS: usize = 512;
 
@@ -35,6 +38,9 @@ pub(super) fn read(root: &Table<'_, '_>) -> Option<Settings> {
     let displays: Vec<_> = display_entries.iter().map(display::read).collect();
     let vision = vision::read(&root.section("vision"));
     let recognition = recognition::read(&root.section("recognition"));
+    let promotions = root.entries("promotion", MOST_PROMOTIONS);
+    let time_zone = store.as_ref().map_or("UTC", |store| &store.time_zone);
+    let policy = policy::read(&root.section("policy"), &promotions, time_zone);
     let mqtt_section = root.section("mqtt");
     let broker_section = root.section("broker");
     let broker = broker::read(&broker_section, !mqtt_section.has("host"));
@@ -56,6 +62,7 @@ pub(super) fn read(root: &Table<'_, '_>) -> Option<Settings> {
         displays: displays.into_iter().collect::<Option<_>>()?,
         vision,
         recognition,
+        policy,
         bus: bus?,
         broker,
         web,
