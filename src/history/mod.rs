@@ -2,6 +2,9 @@
 //!
 //! What always holds: baskets are in order of time, and a basket names a product once.
 
+pub mod screening;
+mod tills;
+
 use crate::id::ProductId;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
