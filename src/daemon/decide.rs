@@ -123,6 +123,8 @@ pub struct Decider {
     shop: Shop,
     /// Newest receipt that the shop knows.
     receipts: i64,
+    /// Members whose receipts it does not learn from.
+    left_out: BTreeSet<MemberId>,
     /// When all receipts were last asked to be read again.
     asked: Option<Now>,
     /// Whether that is still under way.
@@ -161,6 +163,7 @@ impl Decider {
             catalogue: Catalogue::default(),
             shop: Shop::new(&[], &BTreeMap::new(), HashMap::new(), None),
             receipts: 0,
+            left_out: BTreeSet::new(),
             asked: None,
             taking: false,
             policy: settings.policy.clone(),
@@ -392,6 +395,9 @@ impl Decider {
 
     /// A receipt of a member was stored.
     fn bought(&mut self, member: MemberId, now: Now) {
+        if self.left_out.contains(&member) {
+            return;
+        }
         match self.store.history(member) {
             Ok(history) => self.shop.learn(member, &history),
             Err(error) => tracing::error!(%error, "a receipt cannot be learned from now; it is kept"),
@@ -403,6 +409,7 @@ impl Decider {
     fn take(&mut self, taken: Taken, now: Now) {
         self.shop = taken.shop;
         self.receipts = taken.receipts;
+        self.left_out = taken.left_out;
         self.taking = false;
         self.looked = None;
         self.look_round(now);

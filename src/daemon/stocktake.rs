@@ -6,11 +6,13 @@
 
 use super::decide::Input;
 use crate::clock::Clock;
-use crate::recommend::{Catalogue, Shop, Trained, likelier};
+use crate::history::screening;
+use crate::id::{MemberId, ProductId};
+use crate::recommend::{Catalogue, Sales, Shop, Trained, likelier};
 use crate::storage::{StorageError, Store};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 /// A year, for what is bought at this time of it.
@@ -24,6 +26,8 @@ pub struct Taken {
     pub shop: Shop,
     /// Row of the newest receipt that was read.
     pub receipts: i64,
+    /// Members that are tills or businesses: their receipts say nothing of anybody's taste.
+    pub left_out: BTreeSet<MemberId>,
 }
 
 impl std::fmt::Debug for Taken {
@@ -69,14 +73,17 @@ pub fn run(asked: &Receiver<()>, store: &Store, clock: &Clock, decider: &SyncSen
 pub fn take(store: &Store, now: Timestamp) -> Result<Taken, StorageError> {
     let receipts = store.revisions()?.receipts;
     let products = store.products()?;
-    let histories = store.histories()?;
+    let all = store.histories()?;
+    let members: BTreeSet<MemberId> = all.keys().copied().collect();
+    let histories = screening::screen(all, now).histories;
+    let left_out: BTreeSet<MemberId> = members.into_iter().filter(|m| !histories.contains_key(m)).collect();
     let trained: Option<Trained> = None;
     let mut shop = Shop::new(&products, &histories, seasons(store, now)?, trained);
     // Whoever can be recognised will be asked about.
     for template in store.templates()? {
         shop.prepare(template.member);
     }
-    Ok(Taken { shop, receipts })
+    Ok(Taken { shop, receipts, left_out })
 }
 
 /// Popularity is counted over this many days.
@@ -93,7 +100,7 @@ pub fn catalogue(store: &Store, time_zone: &TimeZone, now: Timestamp) -> Result<
 
 /// For each product the logarithm of how much more it was bought from this day of the year on, a year
 /// ago, than over that whole year; nothing for a store that has not been open for a year.
-fn seasons(store: &Store, now: Timestamp) -> Result<HashMap<crate::id::ProductId, f32>, StorageError> {
+fn seasons(store: &Store, now: Timestamp) -> Result<HashMap<ProductId, f32>, StorageError> {
     let ago = now - YEAR;
     let season = store.sales(ago, ago + SEASON, 0)?;
     let all = |sales: &[u32]| sales.iter().sum::<u32>() as f32;
@@ -103,7 +110,7 @@ fn seasons(store: &Store, now: Timestamp) -> Result<HashMap<crate::id::ProductId
     }
     let year = store.sales(ago, now, 0)?;
     let usual = in_season / year.values().map(|s| all(s)).sum::<f32>().max(1.0);
-    let likelier = |(id, sales): (&crate::id::ProductId, &crate::recommend::Sales)| {
+    let likelier = |(id, sales): (&ProductId, &Sales)| {
         let here = season.get(id).map_or(0.0, |s| all(s));
         (*id, likelier(here, all(sales), usual))
     };
