@@ -5,10 +5,11 @@
 mod detection;
 mod groups;
 mod open_set;
+mod own_store;
 mod pairs;
 pub(super) mod photographs;
 pub(super) mod recognition;
-mod recommendations;
+pub(super) mod recommendations;
 pub(super) mod split;
 
 use super::references::Peers;
@@ -129,6 +130,10 @@ pub fn run(arguments: &Evaluate) -> anyhow::Result<()> {
         What::Detection(d) => {
             let figures = detection::evaluate(d)?;
             if d.json { print_json(&figures) } else { print!("{figures}") }
+        }
+        What::Recommendations(r) if r.store => {
+            let figures = own_store::evaluate(r)?;
+            if r.json { print_json(&figures) } else { print!("{figures}") }
         }
         What::Recommendations(r) => {
             let figures = recommendations::evaluate(r)?;

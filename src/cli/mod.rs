@@ -17,6 +17,7 @@ mod run;
 mod settings;
 mod store;
 mod table;
+mod train;
 mod try_model;
 
 use crate::ops::settings::Mistakes;
@@ -52,6 +53,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Check a configuration file.
     CheckConfig(check_config::CheckConfig),
+    /// Train the ranker on the store's own receipts, list its models, put an earlier one back.
+    Train(train::TrainArgs),
     /// Measure the models on photographs or baskets of your own.
     Evaluate(evaluate::Evaluate),
     /// Measure how fast the parts are on this machine.
@@ -73,6 +76,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args, settings::load),
         Command::Check(args) => check::run(args, settings::load),
         Command::CheckConfig(args) => Ok(args.run()),
+        Command::Train(args) => train::run(&args, settings::load),
         Command::Evaluate(args) => evaluate::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
         Command::TryModel(args) => Ok(try_model::run(&args)),

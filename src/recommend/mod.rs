@@ -20,7 +20,7 @@ pub use catalogue::{Catalogue, DAY_PARTS, Popularity, Sales, day_part, likelier}
 pub use product::{Money, Product};
 pub use reason::{Addend, Weighed};
 pub use settings::PolicySettings;
-pub use shop::{Candidate, Ranking, Shop, Trained};
+pub use shop::{Candidate, Ranking, Shop, Trained, UNTRAINED};
 pub use slate::{Audience, Language, Reason, Slate, Suggestion};
 
 use crate::id::{MemberId, ProductId};

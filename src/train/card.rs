@@ -4,16 +4,19 @@
 use super::Dataset;
 use super::judge::Row;
 use super::recipe::Recipe;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// What is to be known of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Card {
-    /// BLAKE3 of the model file, in hexadecimal.
+    /// BLAKE3 of the model file, in hexadecimal; empty until it is put on a shelf.
     pub blake3: String,
-    /// Day of training, as the caller writes days.
-    pub trained: String,
+    /// When it was trained.
+    pub trained: Timestamp,
+    /// The first moment whose receipts it has not learned from.
+    pub learned_until: Timestamp,
     /// Seed of everything drawn by chance.
     pub seed: u64,
     /// Members with receipts.
@@ -44,13 +47,12 @@ pub struct CardFigures {
 }
 
 impl Card {
-    /// The card of a model file.
+    /// The card of a model that is in no file yet.
     pub fn new(
-        file: &[u8],
         dataset: &Dataset,
         recipe: &Recipe,
         seed: u64,
-        trained: String,
+        [trained, learned_until]: [Timestamp; 2],
         rows: &[Row],
     ) -> Card {
         let histories = &dataset.corpus.histories;
@@ -61,8 +63,9 @@ impl Card {
             phr: row.ten.phr,
         };
         Card {
-            blake3: blake3::hash(file).to_hex().to_string(),
+            blake3: String::new(),
             trained,
+            learned_until,
             seed,
             members: histories.iter().filter(|h| !h.is_empty()).count(),
             learned_from: dataset.targets.len(),
@@ -71,6 +74,11 @@ impl Card {
             recipe: format!("{recipe:?}"),
             figures: rows.iter().map(figures).collect(),
         }
+    }
+
+    /// The same card, tied to its file.
+    pub fn of(self, file: &[u8]) -> Card {
+        Card { blake3: blake3::hash(file).to_hex().to_string(), ..self }
     }
 
     /// As TOML.
@@ -103,7 +111,7 @@ mod tests {
         };
         let dataset = super::super::gradient_test::small_store();
         let recipe = Recipe::for_members(10);
-        let card = Card::new(b"file", &dataset, &recipe, 7, "2026-11-23".to_owned(), &[row]);
+        let card = Card::new(&dataset, &recipe, 7, [Timestamp::UNIX_EPOCH; 2], &[row]).of(b"file");
         assert_eq!(Card::from_toml(&card.to_toml().unwrap()).unwrap(), card);
         assert!(card.belongs_to(b"file") && !card.belongs_to(b"another"));
         assert_eq!((card.members, card.figures[0].ndcg), (12, 0.5));

@@ -26,7 +26,14 @@ pub struct Row {
     pub twenty: Figures,
 }
 
-fn row(fold: &Fold, seen: &[HashSet<u32>], users: &[u32], method: &str, lists: &[Vec<u32>]) -> Row {
+/// The figures of ranked lists for these users.
+pub(super) fn row(
+    fold: &Fold,
+    seen: &[HashSet<u32>],
+    users: &[u32],
+    method: &str,
+    lists: &[Vec<u32>],
+) -> Row {
     let at = |k| {
         let user = |(user, list): (&u32, &Vec<u32>)| (*user as usize, list.clone());
         let users: Vec<(usize, Vec<u32>)> = users.iter().zip(lists).map(user).collect();
@@ -38,7 +45,8 @@ fn row(fold: &Fold, seen: &[HashSet<u32>], users: &[u32], method: &str, lists: &
     Row { method: method.to_owned(), ten: at(10), twenty: at(20) }
 }
 
-fn seen(fold: &Fold) -> Vec<HashSet<u32>> {
+/// What each user bought before.
+pub(super) fn seen(fold: &Fold) -> Vec<HashSet<u32>> {
     let items = |h: &Vec<crate::recommend::ranker::corpus::Basket>| {
         h.iter().flat_map(|b| b.items.iter().copied()).collect()
     };
@@ -66,21 +74,27 @@ pub fn train(
 /// The model's figures on these users of the fold, once for each of the models given: a name, what
 /// was learned and what to compute with.
 pub fn ours(fold: &Fold, users: &[u32], models: &[(&str, &Learned, Precision)]) -> Vec<Row> {
+    let seen = seen(fold);
+    let lists = lists(fold, users, models);
+    models.iter().zip(&lists).map(|((name, ..), lists)| row(fold, &seen, users, name, lists)).collect()
+}
+
+/// The ranked lists behind those figures: for each model one for each user.
+pub fn lists(fold: &Fold, users: &[u32], models: &[(&str, &Learned, Precision)]) -> Vec<Vec<Vec<u32>>> {
     let evidence = Evidence::new(&fold.dataset().known());
-    let models: Vec<_> = models.iter().map(|(name, l, p)| (name, Model::new(l, *p), Vec::new())).collect();
-    let mut models = models;
+    let models: Vec<Model> = models.iter().map(|(_, learned, p)| Model::new(learned, *p)).collect();
+    let mut lists = vec![Vec::with_capacity(users.len()); models.len()];
     let mut scratch = evidence.scratch();
     for member in users {
         let baskets = &fold.corpus.histories[*member as usize];
         // Only the day of the basket to predict is known: it is today.
         let day = fold.future[*member as usize].day;
         let terms = evidence.of(&Visit { member: Some(*member), baskets, day }, &mut scratch);
-        for (_, model, lists) in &mut models {
+        for (model, lists) in models.iter().zip(&mut lists) {
             let state = MemberState::after(model, baskets);
             let facts = |item| evidence.facts.about(item, &scratch.facts);
             lists.push(best(&model.score(&state, day, &terms, facts).total));
         }
     }
-    let seen = seen(fold);
-    models.iter().map(|(name, _, lists)| row(fold, &seen, users, name, lists)).collect()
+    lists
 }

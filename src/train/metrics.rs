@@ -27,22 +27,31 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
+fn gain(rank: usize) -> f64 {
+    1.0 / ((rank + 2) as f64).log2()
+}
+
+/// NDCG of one user's list cut to `k`; 0 where nothing was bought.
+pub fn ndcg(list: &[u32], bought: &[u32], k: usize) -> f64 {
+    let bought: HashSet<u32> = bought.iter().copied().collect();
+    let hits = (0..list.len().min(k)).filter(|r| bought.contains(&list[*r]));
+    hits.map(gain).sum::<f64>() / (0..bought.len()).map(gain).sum::<f64>().max(f64::MIN_POSITIVE)
+}
+
 /// The figures of ranked lists cut to `k`: for each user the list, what was bought, and what the
 /// history holds.
 pub fn figures<'a>(
     users: impl Iterator<Item = (&'a [u32], &'a [u32], &'a HashSet<u32>)>,
     k: usize,
 ) -> Figures {
-    let (mut recall, mut ndcg, mut phr) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut recall, mut ndcgs, mut phr) = (Vec::new(), Vec::new(), Vec::new());
     let (mut repeat, mut explore) = (Vec::new(), Vec::new());
-    let gain = |rank: usize| 1.0 / ((rank + 2) as f64).log2();
-    for (list, bought, seen) in users.filter(|u| !u.1.is_empty()) {
-        let bought: HashSet<u32> = bought.iter().copied().collect();
+    for (list, bought_items, seen) in users.filter(|u| !u.1.is_empty()) {
+        let bought: HashSet<u32> = bought_items.iter().copied().collect();
         let list = &list[..list.len().min(k)];
         let hits: Vec<usize> = (0..list.len()).filter(|r| bought.contains(&list[*r])).collect();
         recall.push(hits.len() as f64 / bought.len() as f64);
-        let ideal: f64 = (0..bought.len()).map(gain).sum();
-        ndcg.push(hits.iter().map(|r| gain(*r)).sum::<f64>() / ideal);
+        ndcgs.push(ndcg(list, bought_items, k));
         phr.push(if hits.is_empty() { 0.0 } else { 1.0 });
         let again = bought.iter().filter(|i| seen.contains(i)).count();
         let hit_again = hits.iter().filter(|r| seen.contains(&list[**r])).count();
@@ -55,7 +64,7 @@ pub fn figures<'a>(
     }
     Figures {
         recall: mean(&recall),
-        ndcg: mean(&ndcg),
+        ndcg: mean(&ndcgs),
         phr: mean(&phr),
         repeat: mean(&repeat),
         explore: mean(&explore),

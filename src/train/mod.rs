@@ -4,6 +4,7 @@
 pub mod card;
 pub mod checkpoint;
 pub mod fit;
+pub mod gate;
 pub mod gru;
 pub mod judge;
 pub mod matrix;
@@ -14,6 +15,8 @@ pub mod peers;
 pub mod protocol;
 pub mod query;
 pub mod recipe;
+pub mod shelf;
+pub mod split;
 pub mod without;
 
 use crate::recommend::ranker::corpus::{Basket, Corpus};

@@ -1,5 +1,6 @@
 //! Recommendations on baskets whose next one is known, beside the published methods, in one run.
 
+use crate::cli::store::StoreArgs;
 use crate::recommend::ranker::corpus::Basket;
 use crate::recommend::ranker::model::Learned;
 use crate::recommend::rnn::linear::Precision;
@@ -18,14 +19,23 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Baskets of all users, oldest first, and for each the one to predict (.json or .json.gz).
-    #[arg(long, value_name = "FILE")]
-    pub baskets: PathBuf,
+    #[arg(long, value_name = "FILE", requires = "folds", required_unless_present = "store")]
+    pub baskets: Option<PathBuf>,
     /// Who is learned from and who is judged by (.json or .json.gz).
-    #[arg(long, value_name = "FILE")]
-    pub folds: PathBuf,
+    #[arg(long, value_name = "FILE", requires = "baskets")]
+    pub folds: Option<PathBuf>,
     /// Which of the folds, counted from 0.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub fold: usize,
+    /// Instead of files, the store's own last days.
+    #[arg(long, conflicts_with_all = ["baskets", "folds", "fold"])]
+    pub store: bool,
+    /// How many last days [default: as many as it takes for a fifth of the members to come back].
+    #[arg(long, value_name = "N", requires = "store", value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub days: Option<u32>,
+    #[command(flatten)]
+    /// Which store
+    pub place: StoreArgs,
     /// Train without a part of the model, to see what it is worth (several: separated by commas).
     #[arg(long, value_name = "PART", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(Without::NAMES))]
     pub without: Vec<String>,
@@ -35,6 +45,16 @@ pub struct Arguments {
     /// Print one JSON object.
     #[arg(long)]
     pub json: bool,
+}
+
+impl Arguments {
+    /// What is left out.
+    pub(in crate::cli) fn without(&self) -> anyhow::Result<Without> {
+        self.without.iter().try_fold(Without::default(), |w, name| {
+            w.and(name)
+                .with_context(|| format!("--without {name}: expected one of {}", Without::NAMES.join(", ")))
+        })
+    }
 }
 
 /// The figures; each is a mean over the test users, as a fraction.
@@ -99,13 +119,8 @@ impl From<Row> for Line {
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} users, {} items, {} test users", self.users, self.items, self.test_users)?;
-        writeln!(f, "method          R@10   N@10   PHR@10 | R@20   N@20   PHR@20 | rep@10 exp@10")?;
-        for l in &self.rows {
-            let Line { recall_10, ndcg_10, phr_10, recall_20, ndcg_20, phr_20, .. } = l;
-            write!(f, "{:15} {recall_10:.4} {ndcg_10:.4} {phr_10:.4} | ", l.method)?;
-            write!(f, "{recall_20:.4} {ndcg_20:.4} {phr_20:.4} | ")?;
-            writeln!(f, "{:.4} {:.4}", l.repeat_10, l.explore_10)?;
-        }
+        writeln!(f, "{}", Line::HEADER)?;
+        self.rows.iter().try_for_each(|line| writeln!(f, "{line}"))?;
         let (seconds, peak) = (self.train_cpu_s, self.peak_rss_mb);
         writeln!(
             f,
@@ -115,13 +130,28 @@ impl fmt::Display for Figures {
     }
 }
 
+impl Line {
+    /// What the columns are.
+    pub(in crate::cli) const HEADER: &str =
+        "method          R@10   N@10   PHR@10 | R@20   N@20   PHR@20 | rep@10 exp@10";
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Line { recall_10, ndcg_10, phr_10, recall_20, ndcg_20, phr_20, .. } = self;
+        write!(f, "{:15} {recall_10:.4} {ndcg_10:.4} {phr_10:.4} | ", self.method)?;
+        write!(f, "{recall_20:.4} {ndcg_20:.4} {phr_20:.4} | ")?;
+        write!(f, "{:.4} {:.4}", self.repeat_10, self.explore_10)
+    }
+}
+
 /// Trains on the fold and judges the model beside its peers.
 pub fn evaluate(arguments: &Arguments) -> anyhow::Result<Figures> {
-    let fold = Fold::read(&arguments.baskets, &arguments.folds, arguments.fold)?;
-    let without = arguments.without.iter().try_fold(Without::default(), |w, name| {
-        w.and(name)
-            .with_context(|| format!("--without {name}: expected one of {}", Without::NAMES.join(", ")))
-    })?;
+    let (Some(baskets), Some(folds)) = (&arguments.baskets, &arguments.folds) else {
+        anyhow::bail!("which baskets? Name --baskets and --folds, or --store");
+    };
+    let fold = Fold::read(baskets, folds, arguments.fold)?;
+    let without = arguments.without()?;
     let bar = bar();
     let started = processor_seconds();
     let mut told = |p: &Progress<'_>| {
@@ -153,7 +183,8 @@ pub fn evaluate(arguments: &Arguments) -> anyhow::Result<Figures> {
     })
 }
 
-fn bar() -> indicatif::ProgressBar {
+/// A bar that counts epochs on standard error.
+pub(in crate::cli) fn bar() -> indicatif::ProgressBar {
     let style =
         indicatif::ProgressStyle::with_template("{bar:30} {pos}/{len} epochs, loss {msg}, {eta} left");
     let bar = indicatif::ProgressBar::new(0);
@@ -161,7 +192,7 @@ fn bar() -> indicatif::ProgressBar {
 }
 
 /// Processor time of this process so far, all threads together; 0 where the system does not say.
-fn processor_seconds() -> f64 {
+pub(in crate::cli) fn processor_seconds() -> f64 {
     // proc(5): user and system time are the 14th and 15th field, in hundredths of a second; the
     // second is the name in parentheses, which may hold spaces.
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
@@ -170,7 +201,7 @@ fn processor_seconds() -> f64 {
 }
 
 /// The most memory that this process has held, in MiB; 0 where the system does not say.
-fn peak_memory() -> f64 {
+pub(in crate::cli) fn peak_memory() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
     line.and_then(|l| l.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0

@@ -52,6 +52,11 @@ fn turned(values: &[f32], columns: usize) -> Vec<f32> {
 impl Learned {
     /// As bytes of a file.
     pub fn to_bytes(&self) -> Vec<u8> {
+        self.to_tensors().to_bytes()
+    }
+
+    /// As tensors, to which whoever keeps them may add.
+    pub fn to_tensors(&self) -> Tensors {
         let mut tensors = Tensors::default();
         let mut word = |name: &str, value: String| tensors.metadata.insert(name.to_owned(), value);
         word("kind", KIND.to_owned());
@@ -77,12 +82,16 @@ impl Learned {
                 }
             }
         }
-        tensors.to_bytes()
+        tensors
     }
 
     /// From the bytes of a file.
     pub fn from_bytes(bytes: &[u8]) -> Result<Learned, TensorError> {
-        let tensors = Tensors::from_bytes(bytes)?;
+        Learned::from_tensors(&Tensors::from_bytes(bytes)?)
+    }
+
+    /// From tensors, whatever else is among them.
+    pub fn from_tensors(tensors: &Tensors) -> Result<Learned, TensorError> {
         let kind: String = tensors.word("kind")?;
         if kind != KIND {
             return Err(TensorError::Header(format!("kind {kind:?}, expected {KIND:?}")));
@@ -102,7 +111,7 @@ impl Learned {
             rhythm: size("rhythm")?,
             repeat: [size("repeat_first")?, size("repeat_second")?],
         };
-        let values = take_bytes(&tensors, "item_table", shape.items, shape.table)?;
+        let values = take_bytes(tensors, "item_table", shape.items, shape.table)?;
         let mut networks = Vec::new();
         for number in 0..size("networks")? {
             // Checked before anything of the promised size is set aside.
@@ -119,7 +128,7 @@ impl Learned {
                 let (rows, columns) = shape.of(part);
                 let name = format!("network{number}.{}", part.name());
                 if as_bytes(rows) {
-                    let by_output = take_bytes(&tensors, &name, columns, rows)?;
+                    let by_output = take_bytes(tensors, &name, columns, rows)?;
                     weights.of_mut(part).copy_from_slice(&turned(&by_output, rows));
                 } else {
                     weights.of_mut(part).copy_from_slice(tensors.floats(&name, columns)?);

@@ -15,6 +15,8 @@ pub enum Numbers {
     F32(Vec<f32>),
     /// 8-bit whole numbers.
     I8(Vec<i8>),
+    /// 64-bit whole numbers.
+    I64(Vec<i64>),
 }
 
 /// A tensor.
@@ -73,6 +75,21 @@ impl Tensors {
         self.tensors.insert(name.to_owned(), tensor);
     }
 
+    /// Adds a row of whole numbers.
+    pub fn put_whole(&mut self, name: &str, values: Vec<i64>) {
+        let tensor = Tensor { shape: vec![values.len()], numbers: Numbers::I64(values) };
+        self.tensors.insert(name.to_owned(), tensor);
+    }
+
+    /// The numbers of a row of `count` whole numbers.
+    pub fn whole(&self, name: &str, count: usize) -> Result<&[i64], TensorError> {
+        match self.tensors.get(name).map(|t| &t.numbers) {
+            Some(Numbers::I64(values)) if values.len() == count => Ok(values),
+            Some(_) => Err(TensorError::Tensor(name.to_owned(), "not of the type or size expected")),
+            None => Err(TensorError::Missing(name.to_owned())),
+        }
+    }
+
     /// The numbers of a tensor of `count` floating point numbers.
     pub fn floats(&self, name: &str, count: usize) -> Result<&[f32], TensorError> {
         match self.tensors.get(name).map(|t| &t.numbers) {
@@ -104,6 +121,10 @@ impl Tensors {
                 Numbers::I8(values) => {
                     data.extend(values.iter().map(|v| *v as u8));
                     "I8"
+                }
+                Numbers::I64(values) => {
+                    values.iter().for_each(|v| data.extend(v.to_le_bytes()));
+                    "I64"
                 }
             };
             let place = Place {
@@ -155,7 +176,13 @@ impl Tensors {
                     Numbers::F32(chunks.iter().map(|c| f32::from_le_bytes(*c)).collect())
                 }
                 "I8" if count == Some(raw.len()) => Numbers::I8(raw.iter().map(|b| *b as i8).collect()),
-                "F32" | "I8" => return Err(TensorError::Tensor(name, "its shape and its bytes differ")),
+                "I64" if count.and_then(|n| n.checked_mul(8)) == Some(raw.len()) => {
+                    let (chunks, _) = raw.as_chunks::<8>();
+                    Numbers::I64(chunks.iter().map(|c| i64::from_le_bytes(*c)).collect())
+                }
+                "F32" | "I8" | "I64" => {
+                    return Err(TensorError::Tensor(name, "its shape and its bytes differ"));
+                }
                 _ => return Err(TensorError::Tensor(name, "of a type that is not known here")),
             };
             out.tensors.insert(name, Tensor { shape: place.shape, numbers });
@@ -174,6 +201,7 @@ mod tests {
         tensors.put("weights", &[2, 3], &[1.0, -2.0, 0.5, f32::MAX, 0.0, -0.0]);
         let bytes = Tensor { shape: vec![4], numbers: Numbers::I8(vec![-127, 0, 3, 127]) };
         tensors.tensors.insert("bytes".to_owned(), bytes);
+        tensors.put_whole("ids", vec![i64::MIN, -1, 7]);
         tensors.metadata.insert("seed".to_owned(), "7".to_owned());
         tensors
     }
@@ -184,6 +212,8 @@ mod tests {
         assert_eq!(got, some());
         assert_eq!(got.word::<u64>("seed"), Ok(7));
         assert_eq!(got.floats("weights", 6).unwrap()[3], f32::MAX);
+        assert_eq!(got.whole("ids", 3), Ok([i64::MIN, -1, 7].as_slice()));
+        assert!(got.whole("ids", 2).is_err() && got.whole("weights", 6).is_err());
         assert!(got.floats("weights", 5).is_err() && got.floats("bytes", 4).is_err());
     }
 
@@ -202,7 +232,7 @@ mod tests {
         }
 
         #[test]
-        fn any_damage_is_read_or_refused(at in 0usize..400, value in any::<u8>()) {
+        fn any_damage_is_read_or_refused(at in 0usize..500, value in any::<u8>()) {
             let mut bytes = some().to_bytes();
             let at = at % bytes.len();
             bytes[at] = value;

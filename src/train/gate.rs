@@ -1,0 +1,118 @@
+//! Whether a new model may take the place of the one in use.
+//!
+//! The protocol: every model leaves the store's last days unlearned ([`super::split`]) and goes to
+//! work as it was judged; it is not trained again with them. So no model that ever was live has
+//! learned from the days by which a later one is judged, both are asked about the very same
+//! baskets, and one training a night is enough. What the last days cost is small: weights learned a
+//! few days ago say how to weigh evidence, and the evidence itself, the members' states and what is
+//! popular are always those of now.
+//!
+//! Each member who came back counts once, with NDCG of the list of ten for the first basket since, given
+//! everything before these days. The new model is refused if it is worse than the one in use beyond
+//! noise (the 90% interval of the mean difference, member by member, lies below zero), or if, noise or
+//! not, its mean is worse by more than 5%. Without a model in use the comparison is with what the shop
+//! does then: fixed weights of the evidence. Popularity, own frequency, UP-CF and TIFUKNN stand in
+//! the same table.
+
+use super::judge::{self, Row};
+use super::metrics::ndcg;
+use super::peers;
+use super::protocol::Fold;
+use crate::recommend::ranker::model::Learned;
+use crate::recommend::rnn::linear::Precision;
+use std::collections::HashSet;
+
+/// Standard deviations of a mean between which 90% of its noise lies.
+const NINETY: f64 = 1.645;
+/// The most that a mean may be worse whatever the noise, relative.
+const MOST_WORSE: f64 = 0.05;
+
+/// A method on the last days.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    /// Its figures.
+    pub row: Row,
+    /// Half the width of the 90% interval of NDCG@10.
+    pub within: f64,
+    /// Share of the products that are on any list of ten.
+    pub coverage: f64,
+    /// NDCG@10 of each member.
+    pub members: Vec<f64>,
+}
+
+/// What the comparison gave.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Verdict {
+    /// Mean of new minus old, NDCG@10.
+    pub difference: f64,
+    /// Half the width of its 90% interval.
+    pub within: f64,
+    /// Whether the new one may go live.
+    pub passed: bool,
+}
+
+/// Judges models, given by a name and for the fold's products, and the published methods beside them.
+pub fn judge(fold: &Fold, models: &[(&str, &Learned)]) -> Vec<Judged> {
+    // Neighbours are sought among all members; what they bought in the last days is in no history.
+    let everybody = (0..fold.corpus.histories.len() as u32).collect();
+    let ranked = peers::ranked(&Fold { train: everybody, ..fold.clone() });
+    let ours: Vec<(&str, &Learned, Precision)> =
+        models.iter().map(|(name, learned)| (*name, *learned, Precision::fastest())).collect();
+    let lists = judge::lists(fold, &fold.test, &ours);
+    let named = models.iter().map(|m| m.0).zip(lists);
+    let seen = judge::seen(fold);
+    ranked
+        .into_iter()
+        .chain(named)
+        .map(|(name, lists)| {
+            let of = |(user, list): (&u32, &Vec<u32>)| ndcg(list, &fold.future[*user as usize].items, 10);
+            let members: Vec<f64> = fold.test.iter().zip(&lists).map(of).collect();
+            let shown: HashSet<u32> = lists.iter().flat_map(|l| l.iter().take(10).copied()).collect();
+            Judged {
+                row: judge::row(fold, &seen, &fold.test, name, &lists),
+                within: mean_within(&members).1,
+                coverage: shown.len() as f64 / fold.corpus.items.max(1) as f64,
+                members,
+            }
+        })
+        .collect()
+}
+
+/// Compares a new model with the one in use, member by member.
+pub fn compare(new: &[f64], old: &[f64]) -> Verdict {
+    let differences: Vec<f64> = new.iter().zip(old).map(|(n, o)| n - o).collect();
+    let (difference, within) = mean_within(&differences);
+    let worse_beyond_noise = difference + within < 0.0;
+    let much_worse = difference < -MOST_WORSE * mean_within(old).0;
+    Verdict { difference, within, passed: !worse_beyond_noise && !much_worse }
+}
+
+/// The mean, and half the width of its 90% interval; infinite for fewer than two values.
+fn mean_within(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n.max(1.0);
+    if values.len() < 2 {
+        return (mean, f64::INFINITY);
+    }
+    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    (mean, NINETY * (variance / n).sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_is_refused_when_it_is_worse_beyond_noise_or_by_much() {
+        let old: Vec<f64> = (0..100).map(|n| f64::from(n % 10) / 10.0).collect();
+        let moved = |by: &dyn Fn(usize) -> f64| -> Vec<f64> {
+            old.iter().enumerate().map(|(n, o)| o + by(n)).collect()
+        };
+        let noise = |n: usize| if n % 2 == 0 { 0.3 } else { -0.3 };
+        assert!(compare(&old, &old).passed);
+        assert!(compare(&moved(&|n| noise(n) + 0.1), &old).passed);
+        assert!(compare(&moved(&|n| noise(n) - 0.01), &old).passed, "within noise");
+        assert!(!compare(&moved(&|_| -0.01), &old).passed, "little, but beyond noise");
+        assert!(!compare(&moved(&|n| noise(n) - 0.03), &old).passed, "by much, whatever the noise");
+    }
+}
