@@ -123,6 +123,8 @@ pub struct Decider {
     shop: Shop,
     /// Newest receipt that the shop knows.
     receipts: i64,
+    /// The model that was live when it was read, used or refused.
+    live: Option<String>,
     /// Members whose receipts it does not learn from.
     left_out: BTreeSet<MemberId>,
     /// When all receipts were last asked to be read again.
@@ -163,6 +165,7 @@ impl Decider {
             catalogue: Catalogue::default(),
             shop: Shop::new(&[], &BTreeMap::new(), HashMap::new(), None),
             receipts: 0,
+            live: None,
             left_out: BTreeSet::new(),
             asked: None,
             taking: false,
@@ -410,6 +413,7 @@ impl Decider {
         self.shop = taken.shop;
         self.receipts = taken.receipts;
         self.left_out = taken.left_out;
+        self.live = taken.live;
         self.taking = false;
         self.looked = None;
         self.look_round(now);
@@ -530,11 +534,12 @@ impl Decider {
         Ok(())
     }
 
-    /// Learns receipts that came in, be it through another process, one member after the other; many
-    /// at once, or none for a day, and all receipts are read again.
+    /// Learns receipts that came in, be it through another process, one member after the other. Many at
+    /// once, another model gone live, or a day gone by: all receipts are read again.
     fn refresh_receipts(&mut self, newest: i64, now: Now) -> Result<(), StorageError> {
         let again = if self.taking { STOCKTAKE_ENDS } else { STOCKTAKE };
-        if self.asked.is_none_or(|at| now.since(at) >= again) {
+        let exchanged = !self.taking && stocktake::live_model(&self.store) != self.live;
+        if exchanged || self.asked.is_none_or(|at| now.since(at) >= again) {
             self.ask_for_stocktake(now);
         } else if newest > self.receipts && !self.taking {
             let buyers = self.store.buyers_after(self.receipts)?;

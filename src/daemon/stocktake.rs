@@ -10,6 +10,7 @@ use crate::history::screening;
 use crate::id::{MemberId, ProductId};
 use crate::recommend::{Catalogue, Sales, Shop, Trained, likelier};
 use crate::storage::{StorageError, Store};
+use crate::train::shelf::Shelf;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeSet, HashMap};
@@ -20,12 +21,19 @@ const YEAR: SignedDuration = SignedDuration::from_hours(365 * 24);
 /// What a season is: so long from this day on, a year ago.
 const SEASON: SignedDuration = SignedDuration::from_hours(28 * 24);
 
+/// The name of the model that should be at work; `None` if there is none or it cannot be told.
+pub fn live_model(store: &Store) -> Option<String> {
+    Shelf::of_store(store.folder()).live_id().ok().flatten()
+}
+
 /// A shop just read, and the newest receipt that it knows.
 pub struct Taken {
     /// The shop.
     pub shop: Shop,
     /// Row of the newest receipt that was read.
     pub receipts: i64,
+    /// The model that was live when it was read.
+    pub live: Option<String>,
     /// Members that are tills or businesses: their receipts say nothing of anybody's taste.
     pub left_out: BTreeSet<MemberId>,
 }
@@ -72,18 +80,23 @@ pub fn run(asked: &Receiver<()>, store: &Store, clock: &Clock, decider: &SyncSen
 /// Reads everything once.
 pub fn take(store: &Store, now: Timestamp) -> Result<Taken, StorageError> {
     let receipts = store.revisions()?.receipts;
+    let live = live_model(store);
     let products = store.products()?;
     let all = store.histories()?;
     let members: BTreeSet<MemberId> = all.keys().copied().collect();
     let histories = screening::screen(all, now).histories;
     let left_out: BTreeSet<MemberId> = members.into_iter().filter(|m| !histories.contains_key(m)).collect();
-    let trained: Option<Trained> = None;
+    let (model, refused) = Shelf::of_store(store.folder()).last_good();
+    for error in refused {
+        tracing::error!(%error, "a trained model is not used; `shopguide train --list` shows them all");
+    }
+    let trained = model.map(|m| Trained { id: m.id, learned: m.learned, products: m.products });
     let mut shop = Shop::new(&products, &histories, seasons(store, now)?, trained);
     // Whoever can be recognised will be asked about.
     for template in store.templates()? {
         shop.prepare(template.member);
     }
-    Ok(Taken { shop, receipts, left_out })
+    Ok(Taken { shop, receipts, live, left_out })
 }
 
 /// Popularity is counted over this many days.
