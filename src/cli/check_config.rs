@@ -1,15 +1,11 @@
 //! `shopguide check-config`: reads a configuration, says every mistake and warning, and what the
 //! daemon would do with it. It changes nothing and starts nothing.
 
+use super::settings::{BAD_CONFIG, DEFAULT_CONFIG};
 use crate::ops::settings::{Mistakes, Settings, Warning};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-
-/// Exit status for a configuration with mistakes (`EX_USAGE`).
-pub const BAD_CONFIG: u8 = 64;
-/// Where the service's configuration lies.
-pub const DEFAULT_CONFIG: &str = "/etc/shopguide/shopguide.toml";
 
 /// Check a configuration: every mistake at once, each with its line.
 #[derive(Debug, clap::Args)]

@@ -2,6 +2,8 @@
 //!
 //! Exit codes: 0 done; 1 failed (in words on standard error); 2 wrong arguments; 64 bad configuration.
 
+mod ask;
+mod backup;
 mod bench;
 mod calibrate;
 mod check;
@@ -12,6 +14,7 @@ mod evaluate;
 mod import;
 mod members;
 mod references;
+mod restore;
 mod run;
 mod settings;
 mod store;
@@ -45,6 +48,10 @@ enum Command {
     Import(import::ImportArgs),
     /// List, show or erase members.
     Members(members::MembersArgs),
+    /// Make a backup while the service goes on.
+    Backup(backup::BackupArgs),
+    /// Put a backup back.
+    Restore(restore::RestoreArgs),
     /// Check the database.
     Check(check::CheckArgs),
     /// Check a configuration file.
@@ -67,6 +74,8 @@ pub fn main() -> ExitCode {
         Command::Calibrate(args) => calibrate::run(&args, settings::load),
         Command::Import(args) => import::run(args, settings::load),
         Command::Members(args) => members::run(args, settings::load),
+        Command::Backup(args) => backup::run(&args, settings::load),
+        Command::Restore(args) => restore::run(args, settings::load),
         Command::Check(args) => check::run(args, settings::load),
         Command::CheckConfig(args) => Ok(args.run()),
         Command::Evaluate(args) => evaluate::run(&args).map(|()| ExitCode::SUCCESS),

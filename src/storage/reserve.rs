@@ -10,8 +10,11 @@ use std::path::{Path, PathBuf};
 /// Its size in bytes: what one erasure writes at most, with room to spare.
 const SIZE: usize = 4 << 20;
 
+/// Its name.
+pub(super) const FILE: &str = "reserve";
+
 fn file(folder: &Path) -> PathBuf {
-    folder.join("reserve")
+    folder.join(FILE)
 }
 
 /// Makes the reserve if it is not there. On a disk that is full already there will be one later.
