@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 //!
-//! Exit codes: 0 done; 1 failed (in words on standard error); 2 wrong arguments; 64 bad configuration.
+//! Exit codes: 0 done; 1 failed (in words on standard error); 2 wrong arguments; 64 bad configuration;
+//! 3 it works, but something should be mended (`doctor`, `status`).
 
 mod ask;
 mod backup;
@@ -9,6 +10,7 @@ mod calibrate;
 mod check;
 mod check_config;
 mod demo;
+mod doctor;
 mod enrol;
 mod evaluate;
 mod import;
@@ -17,6 +19,7 @@ mod references;
 mod restore;
 mod run;
 mod settings;
+mod status;
 mod store;
 mod table;
 mod try_model;
@@ -48,6 +51,10 @@ enum Command {
     Import(import::ImportArgs),
     /// List, show or erase members.
     Members(members::MembersArgs),
+    /// How the running service is, on one screen.
+    Status(status::StatusArgs),
+    /// Look for everything that is wrong, and say what to do.
+    Doctor(doctor::DoctorArgs),
     /// Make a backup while the service goes on.
     Backup(backup::BackupArgs),
     /// Put a backup back.
@@ -74,6 +81,8 @@ pub fn main() -> ExitCode {
         Command::Calibrate(args) => calibrate::run(&args, settings::load),
         Command::Import(args) => import::run(args, settings::load),
         Command::Members(args) => members::run(args, settings::load),
+        Command::Status(args) => status::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Backup(args) => backup::run(&args, settings::load),
         Command::Restore(args) => restore::run(args, settings::load),
         Command::Check(args) => check::run(args, settings::load),

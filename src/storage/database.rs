@@ -128,7 +128,7 @@ fn refuse_old_sqlite(version: i32) -> Result<(), StorageError> {
     if version < SQLITE { Err(StorageError::OldSqlite { found: rusqlite::version() }) } else { Ok(()) }
 }
 
-fn refuse_foreign(writer: &Connection, file: &Path) -> Result<(), StorageError> {
+pub(super) fn refuse_foreign(writer: &Connection, file: &Path) -> Result<(), StorageError> {
     let found: i64 = writer.query_row("PRAGMA user_version", [], |r| r.get(0))?;
     let application: i64 = writer.query_row("PRAGMA application_id", [], |r| r.get(0))?;
     let tables: i64 = writer.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |r| r.get(0))?;
@@ -143,7 +143,7 @@ fn refuse_foreign(writer: &Connection, file: &Path) -> Result<(), StorageError> 
 
 /// A copy that broke off is shorter than its own header says. SQLite would notice only when it
 /// comes to the missing pages.
-fn refuse_truncated(file: &Path) -> Result<(), StorageError> {
+pub(super) fn refuse_truncated(file: &Path) -> Result<(), StorageError> {
     use std::io::Read;
     let io = |cause| StorageError::Io { doing: "read the database", file: file.to_owned(), cause };
     let damaged = |what: String| Err(StorageError::Damaged { file: file.to_owned(), what });

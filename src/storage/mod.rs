@@ -23,6 +23,7 @@ mod counts;
 mod database;
 mod erasure;
 mod error;
+pub mod examine;
 #[cfg(test)]
 mod fixture;
 mod history;

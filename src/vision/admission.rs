@@ -163,7 +163,7 @@ pub fn try_here(path: &Path, task: Task) -> Result<String, String> {
 }
 
 /// Has a child process try a model; why it is refused.
-fn try_apart(path: &Path, task: Task) -> Result<(), String> {
+pub fn try_apart(path: &Path, task: Task) -> Result<(), String> {
     let mut child = Command::new("/proc/self/exe")
         .args([SUBCOMMAND, "--task", &task.to_string(), "--"])
         .arg(path)
