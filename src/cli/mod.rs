@@ -14,6 +14,7 @@ mod doctor;
 mod enrol;
 mod evaluate;
 mod import;
+mod manual;
 mod members;
 mod references;
 mod restore;
@@ -25,7 +26,7 @@ mod table;
 mod try_model;
 
 use crate::ops::settings::Mistakes;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 
 /// An offline appliance that recognises members who opted in and shows them suggestions with a
@@ -67,6 +68,9 @@ enum Command {
     Evaluate(evaluate::Evaluate),
     /// Measure how fast the parts are on this machine.
     Bench(bench::Bench),
+    /// Write man pages and shell completions, for packages.
+    #[command(hide = true)]
+    Manual(manual::ManualArgs),
     /// Try a model under limits; the appliance starts itself with this.
     #[command(hide = true)]
     TryModel(try_model::TryModelArgs),
@@ -89,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::CheckConfig(args) => Ok(args.run()),
         Command::Evaluate(args) => evaluate::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Manual(args) => manual::run(&args, Arguments::command()).map(|()| ExitCode::SUCCESS),
         Command::TryModel(args) => Ok(try_model::run(&args)),
     };
     done.unwrap_or_else(|error| {

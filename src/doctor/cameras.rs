@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// What a camera gets to show pictures.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// Enough pictures to see whether they are black or garbage.
-const ENOUGH: Duration = Duration::from_secs(3);
+const ENOUGH: Duration = Duration::from_secs(6);
 
 pub(super) fn look(settings: &[CameraSettings]) -> Vec<Finding> {
     let (browsers, others): (Vec<_>, Vec<_>) =

@@ -206,7 +206,7 @@ async fn run(shared: Arc<Shared>) {
         }
         let (why, retry) = ended;
         if shared.health.lost(&why) {
-            tracing::warn!(reason = %why, "no connection to the broker; displays keep what they have");
+            tracing::warn!(id = "broker-unreachable", reason = %why, "no connection to the broker; displays keep what they have");
         }
         if began.elapsed() > GOOD + CONNECT_LIMIT {
             pause = FIRST_PAUSE;
@@ -294,7 +294,7 @@ fn connected(shared: &Arc<Shared>, client: &AsyncClient) {
     let said = publish(client, shared.intake.topics().status(), true, status, PublishProperties::default());
     if subscribed.is_err() || !said {
         // the queue of a new connection is empty: this would be a fault of ours
-        tracing::error!("the first messages of a connection found no room");
+        tracing::error!(id = "bus-no-room", "the first messages of a connection found no room");
     }
     shared.health.connected();
     tracing::info!(broker = %connection::address(&shared.settings), "connected to the broker");
@@ -304,7 +304,7 @@ fn connected(shared: &Arc<Shared>, client: &AsyncClient) {
 
 fn trouble(shared: &Shared, what: String) {
     if shared.health.trouble(&what) {
-        tracing::warn!(broker = %connection::address(&shared.settings), "{what}");
+        tracing::warn!(id = "bus-refused", broker = %connection::address(&shared.settings), "{what}");
     }
 }
 

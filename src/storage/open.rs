@@ -106,6 +106,11 @@ impl Store {
         &self.parts.folder
     }
 
+    /// Asks the writer to change nothing: it lives if it answers.
+    pub fn takes_changes(&self) -> Result<(), StorageError> {
+        self.write(|_| Ok(()))
+    }
+
     /// Changes that wait for the writer now.
     pub fn waiting(&self) -> usize {
         self.parts.writer.waiting()
@@ -147,7 +152,7 @@ fn settle(
     }
     for (members, why) in [(erased, "erased before; found again at a start"), (lost, "its key was lost")] {
         for member in members {
-            tracing::warn!(reason = why, "erasing a member at the start");
+            tracing::warn!(id = "member-erased-again", reason = why, "erasing a member at the start");
             end = Some(erasure::again(db, vault, member, why, Timestamp::now())?);
         }
     }

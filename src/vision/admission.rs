@@ -133,7 +133,12 @@ impl Admission {
         match try_apart(&path, task) {
             Ok(()) => Some((card.id(), path)),
             Err(cause) => {
-                tracing::error!(model = card.id(), cause, "the last good model is good no more");
+                tracing::error!(
+                    id = "model-refused",
+                    model = card.id(),
+                    cause,
+                    "the last good model is good no more"
+                );
                 None
             }
         }
