@@ -24,6 +24,7 @@ pub mod broker;
 pub mod cli;
 pub mod daemon;
 pub mod demo;
+pub mod doctor;
 pub mod ops;
 pub mod privacy;
 pub mod storage;

@@ -26,7 +26,8 @@ use std::time::{Duration, Instant};
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// The files of a store, and nothing else.
-const STORE_FILES: [&str; 10] = [
+const STORE_FILES: [&str; 11] = [
+    "in-use",
     "shop.sqlite",
     "shop.sqlite-wal",
     "shop.sqlite-shm",

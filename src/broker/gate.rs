@@ -104,7 +104,7 @@ impl Gate {
             let (stream, from) = match listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(e) => {
-                    tracing::warn!(error = %e, "the broker's gate cannot accept a connection");
+                    tracing::warn!(id = "connections-exhausted", error = %e, "the broker's gate cannot accept a connection");
                     tokio::time::sleep(REFUSED_PAUSE).await;
                     continue;
                 }
@@ -136,7 +136,12 @@ impl Gate {
     fn turn_away(&self, why: &str) {
         let before = self.turned_away.fetch_add(1, Ordering::Relaxed);
         if before.is_multiple_of(1000) {
-            tracing::warn!(reason = why, so_far = before + 1, "the broker's gate turned a connection away");
+            tracing::warn!(
+                id = "broker-gate",
+                reason = why,
+                so_far = before + 1,
+                "the broker's gate turned a connection away"
+            );
         }
     }
 

@@ -138,7 +138,7 @@ impl Broker {
         let shutdown = broker.shutdown_handle();
         let inner = tokio::spawn(async move {
             if let Err(e) = broker.run().await {
-                tracing::error!(error = %e, "the embedded broker ended");
+                tracing::error!(id = "broker-failed", error = %e, "the embedded broker ended");
             }
         });
 

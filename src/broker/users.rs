@@ -171,14 +171,17 @@ impl Door {
         };
         if !self.knows(user, password).await {
             tokio::time::sleep(WRONG_PASSWORD_PAUSE).await;
-            tracing::warn!("a client gave a wrong user name or password to the embedded broker");
+            tracing::warn!(
+                id = "broker-client-login",
+                "a client gave a wrong user name or password to the embedded broker"
+            );
             return AuthResult::fail(ReasonCode::BadUsernameOrPassword);
         }
         let id = connect.client_id.as_str();
         let own_id =
             id.strip_prefix(user.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
         if !own_id && !id.starts_with("auto-") && Role::of(user) != Some(Role::Daemon) {
-            tracing::warn!(%user, "a client was refused: its client id must be its user name, or begin with it and a dash");
+            tracing::warn!(id = "broker-client-id", %user, "a client was refused: its client id must be its user name, or begin with it and a dash");
             return AuthResult::fail(ReasonCode::ClientIdentifierNotValid);
         }
         AuthResult::success_with_user(user.clone())

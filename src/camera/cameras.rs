@@ -208,9 +208,9 @@ fn stop_all(cameras: Vec<Running>) {
         }
         let id = &camera.settings.id;
         if !camera.thread.is_finished() {
-            tracing::error!(camera = %id, "the thread of camera {id} does not stop (a driver holds it?); left behind");
+            tracing::error!(id = "camera-thread-stuck", camera = %id, "the thread of camera {id} does not stop (a driver holds it?); left behind");
         } else if camera.thread.join().is_err() {
-            tracing::error!(camera = %id, "the thread of camera {id} had failed");
+            tracing::error!(id = "thread-failed", camera = %id, "the thread of camera {id} had failed");
         }
     }
 }

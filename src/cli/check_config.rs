@@ -1,15 +1,12 @@
 //! `shopguide check-config`: reads a configuration, says every mistake and warning, and what the
 //! daemon would do with it. It changes nothing and starts nothing.
 
+use super::settings::{BAD_CONFIG, DEFAULT_CONFIG};
+use crate::ops::settings::schema::schema;
 use crate::ops::settings::{Mistakes, Settings, Warning};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-
-/// Exit status for a configuration with mistakes (`EX_USAGE`).
-pub const BAD_CONFIG: u8 = 64;
-/// Where the service's configuration lies.
-pub const DEFAULT_CONFIG: &str = "/etc/shopguide/shopguide.toml";
 
 /// Check a configuration: every mistake at once, each with its line.
 #[derive(Debug, clap::Args)]
@@ -20,12 +17,19 @@ pub struct CheckConfig {
     /// Print one JSON object instead of text
     #[arg(long)]
     pub json: bool,
+    /// Print the JSON schema of the configuration, and look at no file
+    #[arg(long)]
+    pub schema: bool,
 }
 
 impl CheckConfig {
     /// Prints the result to standard output (mistakes as text to standard error); exits 64 if there
     /// is a mistake.
     pub fn run(&self) -> ExitCode {
+        if self.schema {
+            let _ = writeln!(std::io::stdout(), "{:#}", schema());
+            return ExitCode::SUCCESS;
+        }
         let result = Settings::check(&self.config);
         let code = if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(BAD_CONFIG) };
         // A closed pipe behind us is no reason to fail: the status says it all.
@@ -145,7 +149,7 @@ mod tests {
         assert_eq!(json["errors"][0]["line"], 6);
         assert_eq!(json["errors"][0]["key"], "camera[1].zonne");
         assert_eq!(json["errors"][0]["help"], "did you mean `zone`?");
-        let command = CheckConfig { config: folder.path().join("shopguide.toml"), json: true };
+        let command = CheckConfig { config: folder.path().join("shopguide.toml"), json: true, schema: false };
         assert_eq!(format!("{:?}", command.run()), format!("{:?}", ExitCode::from(64)));
     }
 }

@@ -1,5 +1,6 @@
 //! `shopguide members`: list them by alias, show one (which is audited), erase one for good.
 
+use super::ask::agreed;
 use super::store::{StoreArgs, operator};
 use crate::clock::Clock;
 use crate::daemon::stocktake;
@@ -7,10 +8,10 @@ use crate::ops::settings::Settings;
 use crate::profile::{DAY_PARTS, Habit, Profile};
 use crate::recommend::Catalogue;
 use crate::storage::{Member, Store};
-use anyhow::{Context, bail};
+use anyhow::bail;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use std::io::{BufRead, Error, ErrorKind, IsTerminal, Write};
+use std::io::{Error, ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -96,7 +97,8 @@ pub fn run(
         }
         Command::Erase { member, yes, .. } => {
             let member = find(&store, &member)?;
-            if !yes && !agreed(&member)? {
+            let question = format!("Erase {} for good? This cannot be undone.", member.alias);
+            if !yes && !agreed(&question, "erase")? {
                 println!("nothing was changed");
                 return Ok(ExitCode::FAILURE);
             }
@@ -106,6 +108,13 @@ pub fn run(
                  {} receipts stay without a member (audit entry {})",
                 done.alias, done.templates, done.visits, done.slates, done.receipts_kept, done.audit_entry
             );
+            if let Some(copy) = done.keys_left_in {
+                println!(
+                    "the copy of the keys {} still holds this member's: make a backup as soon as that place can be \
+                     written, which replaces it",
+                    copy.display()
+                );
+            }
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -187,15 +196,4 @@ pub(super) fn find(store: &Store, word: &str) -> anyhow::Result<Member> {
         return Ok(member);
     }
     bail!("there is no member with the card, alias or number \"{word}\"; `shopguide members list` shows all")
-}
-
-fn agreed(member: &Member) -> anyhow::Result<bool> {
-    if !std::io::stdin().is_terminal() {
-        bail!("erasing cannot be undone: add --yes to do it without being asked");
-    }
-    print!("Erase {} for good? This cannot be undone. Type \"erase\": ", member.alias);
-    std::io::stdout().flush()?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).context("cannot read the answer")?;
-    Ok(answer.trim() == "erase")
 }

@@ -1,27 +1,34 @@
 //! The command line: one file a subcommand.
 //!
-//! Exit codes: 0 done; 1 failed (in words on standard error); 2 wrong arguments; 64 bad configuration.
+//! Exit codes: 0 done; 1 failed (in words on standard error); 2 wrong arguments; 64 bad configuration;
+//! 3 it works, but something should be mended (`doctor`, `status`).
 
+mod ask;
+mod backup;
 mod bench;
 mod calibrate;
 mod check;
 mod check_config;
 mod demo;
+mod doctor;
 mod enrol;
 mod evaluate;
 mod explain;
 mod import;
+mod manual;
 mod members;
 mod references;
+mod restore;
 mod run;
 mod settings;
+mod status;
 mod store;
 mod table;
 mod train;
 mod try_model;
 
 use crate::ops::settings::Mistakes;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 
 /// An offline appliance that recognises members who opted in and shows them suggestions with a
@@ -49,6 +56,14 @@ enum Command {
     Members(members::MembersArgs),
     /// Explain what a member would be shown at a display now, and why.
     Explain(explain::ExplainArgs),
+    /// How the running service is, on one screen.
+    Status(status::StatusArgs),
+    /// Look for everything that is wrong, and say what to do.
+    Doctor(doctor::DoctorArgs),
+    /// Make a backup while the service goes on.
+    Backup(backup::BackupArgs),
+    /// Put a backup back.
+    Restore(restore::RestoreArgs),
     /// Check the database.
     Check(check::CheckArgs),
     /// Check a configuration file.
@@ -59,6 +74,9 @@ enum Command {
     Evaluate(evaluate::Evaluate),
     /// Measure how fast the parts are on this machine.
     Bench(bench::Bench),
+    /// Write man pages and shell completions, for packages.
+    #[command(hide = true)]
+    Manual(manual::ManualArgs),
     /// Try a model under limits; the appliance starts itself with this.
     #[command(hide = true)]
     TryModel(try_model::TryModelArgs),
@@ -74,11 +92,16 @@ pub fn main() -> ExitCode {
         Command::Import(args) => import::run(args, settings::load),
         Command::Members(args) => members::run(args, settings::load),
         Command::Explain(args) => explain::run(&args, settings::load),
+        Command::Status(args) => status::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Backup(args) => backup::run(&args, settings::load),
+        Command::Restore(args) => restore::run(args, settings::load),
         Command::Check(args) => check::run(args, settings::load),
         Command::CheckConfig(args) => Ok(args.run()),
         Command::Train(args) => train::run(&args, settings::load),
         Command::Evaluate(args) => evaluate::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Manual(args) => manual::run(&args, Arguments::command()).map(|()| ExitCode::SUCCESS),
         Command::TryModel(args) => Ok(try_model::run(&args)),
     };
     done.unwrap_or_else(|error| {

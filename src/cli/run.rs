@@ -27,7 +27,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let (settings, warnings) = Settings::load(&args.config.config)?;
     let log = log::init(&settings.log, args.log.as_deref())?;
     for warning in warnings {
-        tracing::warn!("{warning}");
+        tracing::warn!(id = "config-warning", "{warning}");
     }
     let daemon = Daemon::start(settings, Clock::system(), Brought::default())?;
     attend(&daemon, args, &log)?;
@@ -44,8 +44,9 @@ fn attend(daemon: &Daemon, args: &RunArgs, log: &LogHandle) -> anyhow::Result<()
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hangup = signal(SignalKind::hangup())?;
         let mut second = tokio::time::interval(Duration::from_secs(1));
-        let ready = format!("pages at http://{}", daemon.web());
-        notify(&[NotifyState::Ready, NotifyState::Status(&ready)]);
+        let mut line_due = tokio::time::interval(Duration::from_secs(5));
+        let mut told = String::new();
+        notify(&[NotifyState::Ready]);
         loop {
             tokio::select! {
                 _ = terminate.recv() => break,
@@ -57,8 +58,17 @@ fn attend(daemon: &Daemon, args: &RunArgs, log: &LogHandle) -> anyhow::Result<()
                 }
                 _ = second.tick() => match daemon.stuck() {
                     None => notify(&[NotifyState::Watchdog]),
-                    Some(thread) => tracing::error!(thread, "a thread is stuck; the watchdog is not fed"),
+                    Some(part) => {
+                        tracing::error!(id = "part-stuck", part, "a part is stuck; the watchdog is not fed");
+                    }
                 },
+                _ = line_due.tick() => {
+                    let line = daemon.in_a_line();
+                    if line != told {
+                        notify(&[NotifyState::Status(&line)]);
+                        told = line;
+                    }
+                }
             }
         }
         notify(&[NotifyState::Stopping]);
@@ -74,23 +84,23 @@ fn notify(states: &[NotifyState<'_>]) {
 fn reload(daemon: &Daemon, args: &RunArgs, log: &LogHandle) {
     let settings = match Settings::load(&args.config.config) {
         Ok((settings, warnings)) => {
-            warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+            warnings.iter().for_each(|warning| tracing::warn!(id = "config-warning", "{warning}"));
             settings
         }
         Err(mistakes) => {
-            tracing::error!("not reloaded, everything stays as it was: {mistakes}");
+            tracing::error!(id = "config-mistake", "not reloaded, everything stays as it was: {mistakes}");
             return;
         }
     };
     let plan = daemon.reload(&settings);
     if let Err(error) = log.set(&plan.settings.log) {
-        tracing::error!(%error, "the log filter stays as it was");
+        tracing::error!(id = "reload-failed", %error, "the log filter stays as it was");
     }
     for change in &plan.applied {
         tracing::info!(%change, "reloaded");
     }
     for change in &plan.needs_restart {
-        tracing::warn!(%change, "needs a restart");
+        tracing::warn!(id = "restart-needed", %change, "needs a restart");
     }
     if plan.is_empty() {
         tracing::info!("reloaded: nothing has changed");

@@ -7,11 +7,14 @@ use std::path::{Path, PathBuf};
 /// Exit code for a configuration with mistakes (`EX_USAGE` of sysexits.h).
 pub const BAD_CONFIG: u8 = 64;
 
+/// Where the service's configuration lies.
+pub const DEFAULT_CONFIG: &str = "/etc/shopguide/shopguide.toml";
+
 /// Which configuration.
 #[derive(Debug, Clone, Args)]
 pub struct ConfigArg {
     /// The configuration file.
-    #[arg(long, value_name = "FILE", default_value = "/etc/shopguide/shopguide.toml")]
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
     pub config: PathBuf,
 }
 

@@ -27,11 +27,20 @@ pub struct Place {
 }
 
 impl StoreArgs {
+    /// The same, or the service's own configuration if neither was named.
+    pub fn or_default(&self) -> Self {
+        let config = match (&self.db, &self.config) {
+            (None, None) => Some(super::settings::DEFAULT_CONFIG.into()),
+            (_, config) => config.clone(),
+        };
+        Self { db: self.db.clone(), config }
+    }
+
     /// Finds the store; `load` reads a configuration file.
     pub fn place(&self, load: impl FnOnce(&Path) -> anyhow::Result<Settings>) -> anyhow::Result<Place> {
         match (&self.db, &self.config) {
             (Some(folder), _) => {
-                let storage = StorageSettings { folder: folder.clone(), keep_days: 730 };
+                let storage = StorageSettings::of(folder);
                 Ok(Place { storage, settings: None })
             }
             (None, Some(file)) => {

@@ -110,7 +110,10 @@ impl Inbox {
         let recorded = self.store.record_receipts(receipts)?;
         for Recorded { outcome, member, .. } in &recorded {
             if matches!(outcome, Outcome::Differs) {
-                tracing::warn!("a receipt came again with other content; the first one stays");
+                tracing::warn!(
+                    id = "receipt-differs",
+                    "a receipt came again with other content; the first one stays"
+                );
             }
             if matches!(outcome, Outcome::Counted) {
                 self.metrics.receipts.inc();

@@ -5,10 +5,12 @@
 //! missing is no failure, it is reported and comes back by itself; [`Daemon::stop`] returns within 10 s.
 
 mod decide;
+mod gauges;
 mod heartbeat;
 mod inbox;
 mod look;
 mod models;
+mod pulse;
 mod record;
 mod station;
 mod status;
@@ -31,6 +33,7 @@ use heartbeat::Heartbeat;
 use inbox::Inbox;
 use look::{Looker, Recognition};
 use models::Models;
+use pulse::Pulse;
 use record::Recorder;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -230,9 +233,13 @@ impl Daemon {
         }
 
         // and who asks and answers
+        let pulse = Pulse { store: heart("store"), cameras: heart("cameras"), network: heart("network") };
+        hearts.extend([pulse.store.clone(), pulse.cameras.clone(), pulse.network.clone()]);
+        runtime.spawn(pulse.run(store.clone(), cameras.clone(), clock.clone()));
         let (stopping, stop) = watch::channel(false);
         let settings = Arc::new(Mutex::new(settings));
         let (bus_health, publishing) = publish(bus, visits_out, stop.clone());
+        let asked_bus = bus_health.clone();
         let status = status::report(status::Parts {
             clock: clock.clone(),
             started: now.utc,
@@ -240,9 +247,21 @@ impl Daemon {
             cameras: cameras.clone(),
             store: store.clone(),
             bus: bus_health,
-            models: in_use,
+            models: in_use.clone(),
             hearts: hearts.clone(),
         });
+        let watcher = gauges::Watcher {
+            metrics: metrics.clone(),
+            cameras: cameras.clone(),
+            store: store.clone(),
+            storage: settings.lock().unwrap_or_else(|e| e.into_inner()).storage.clone(),
+            bus: asked_bus,
+            models: in_use,
+            status: status.clone(),
+            clock: clock.clone(),
+            known: Mutex::default(),
+        };
+        runtime.spawn(watcher.run());
         let (requests, requested) = mpsc::channel(REQUESTS);
         let inbox = Inbox {
             store: store.clone(),
@@ -268,7 +287,7 @@ impl Daemon {
             };
             runtime.spawn(async move {
                 if let Err(error) = web::serve(listener, state, stop).await {
-                    tracing::error!(%error, "the web server ended; restart the service");
+                    tracing::error!(id = "web-server-ended", %error, "the web server ended; restart the service");
                 }
             })
         };
@@ -323,6 +342,11 @@ impl Daemon {
         (self.status)()
     }
 
+    /// How it goes, in the one line that `systemctl status` shows.
+    pub fn in_a_line(&self) -> String {
+        status::in_a_line(&self.status(), &self.metrics, self.web)
+    }
+
     /// The name of a thread that has not got anywhere for 15 s, if there is one.
     pub fn stuck(&self) -> Option<&str> {
         let now = self.clock.now();
@@ -339,16 +363,16 @@ impl Daemon {
         };
         self.recognition.set(plan.settings.recognition.enabled);
         if let Err(error) = self.cameras.replace(&plan.settings.cameras) {
-            tracing::error!(%error, "the cameras stay as they were");
+            tracing::error!(id = "reload-failed", %error, "the cameras stay as they were");
         }
         if let Some(Err(error)) = self.broker.as_ref().map(Broker::reload) {
-            tracing::error!(%error, "the broker's users stay as they were");
+            tracing::error!(id = "reload-failed", %error, "the broker's users stay as they were");
         }
         // Fails only while the daemon is ending.
         let _ = self.decider.send(Input::Reload(Box::new(plan.settings.clone())));
         let (models, vision) = (self.models.clone(), plan.settings.vision.clone());
         if let Err(error) = spawn("models", move || models.reload(&vision)) {
-            tracing::error!(%error, "the models stay as they were");
+            tracing::error!(id = "models-not-exchanged", %error, "the models stay as they were");
         }
         plan
     }
@@ -382,7 +406,7 @@ impl Daemon {
 
 fn end(thread: JoinHandle<()>, name: &str) {
     if thread.join().is_err() {
-        tracing::error!(thread = name, "a thread had failed");
+        tracing::error!(id = "thread-failed", thread = name, "a thread had failed");
     }
 }
 
@@ -424,7 +448,7 @@ async fn keep_house(store: Store, clock: Clock, keep_days: u32) {
         match tokio::task::spawn_blocking(move || store.expire(now, keep_days)).await {
             Ok(Ok(expired)) => tracing::debug!(?expired, "what was too old was taken out"),
             Ok(Err(error)) => {
-                tracing::error!(%error, "what is too old could not be taken out; tried again tomorrow")
+                tracing::error!(id = "retention-failed", %error, "what is too old could not be taken out; tried again tomorrow")
             }
             Err(_) => return,
         }

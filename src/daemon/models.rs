@@ -17,7 +17,7 @@ pub fn load(settings: &VisionSettings, store: &Path) -> Result<(Eyes, Vec<Refuse
     let admitted = Admission::new(store).admit(settings);
     for refused in &admitted.refused {
         let Refused { task, model, cause, .. } = refused;
-        tracing::error!(%task, model, cause, remedy = refused.remedy(), "a model was refused");
+        tracing::error!(id = "model-refused", %task, model, cause, remedy = refused.remedy(), "a model was refused");
     }
     Ok((Eyes::load(&admitted.settings)?, admitted.refused))
 }
@@ -45,7 +45,7 @@ pub fn described(eyes: &Eyes, refused: Vec<Refused>, calibration: Option<&Calibr
 /// The calibration in the store's folder, if there is one for this embedder.
 pub fn calibration(eyes: &Eyes, store: &Path) -> Option<Calibration> {
     Calibration::load(store, &eyes.model_id()).unwrap_or_else(|error| {
-        tracing::error!(%error, "the calibration is not used; the embedder's card says the threshold");
+        tracing::error!(id = "calibration-unreadable", %error, "the calibration is not used; the embedder's card says the threshold");
         None
     })
 }
@@ -105,7 +105,7 @@ impl Models {
         let (eyes, refused) = match load(settings, &self.store) {
             Ok(loaded) => loaded,
             Err(error) => {
-                tracing::error!(%error, "the models stay as they were");
+                tracing::error!(id = "models-not-exchanged", %error, "the models stay as they were");
                 return;
             }
         };

@@ -62,7 +62,7 @@ pub fn run(records: &Receiver<Record>, store: &Store) {
             Err(error) if failing => tracing::debug!(%error, "still not recorded"),
             Err(error) => {
                 failing = true;
-                tracing::error!(%error, "visits and impressions are not being recorded; suggestions go on");
+                tracing::error!(id = "records-lost", %error, "visits and impressions are not being recorded; suggestions go on");
             }
         }
     }

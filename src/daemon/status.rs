@@ -4,6 +4,7 @@ use super::STUCK;
 use super::heartbeat::Heartbeat;
 use crate::camera::{CameraHealth, CameraState, Cameras};
 use crate::clock::Clock;
+use crate::ops::metrics::Metrics;
 use crate::ops::settings::Settings;
 use crate::publish::BusHealth;
 use crate::storage::Store;
@@ -11,6 +12,7 @@ use crate::vision::admission::Refused;
 use crate::web::Status;
 use crate::web::status::{Health, Part, PartKind};
 use jiff::Timestamp;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 /// Asks the bus how it is.
@@ -62,6 +64,25 @@ pub fn report(parts: Parts) -> Arc<dyn Fn() -> Status + Send + Sync> {
         all.extend(parts.bus.as_ref().map(|ask| bus(&ask())));
         Status::of(env!("CARGO_PKG_VERSION"), parts.started, all)
     })
+}
+
+/// The report in one line, for whoever has no room for more.
+pub fn in_a_line(status: &Status, metrics: &Metrics, web: SocketAddr) -> String {
+    let cameras: Vec<&Part> = status.parts.iter().filter(|p| p.kind == PartKind::Camera).collect();
+    let live = cameras.iter().filter(|p| p.health == Health::Well).count();
+    let mut line = format!(
+        "{live} of {} cameras, {} members present, {} slates shown, {} receipts; http://{web}",
+        cameras.len(),
+        metrics.present.get(),
+        metrics.impressions.get(),
+        metrics.receipts.get(),
+    );
+    let wrong = status.parts.iter().filter(|p| p.health != Health::Well);
+    let wrong: Vec<String> = wrong.map(|p| format!("{:?} {}", p.kind, p.name).to_lowercase()).collect();
+    if !wrong.is_empty() {
+        line = format!("NOT WELL: {} (shopguide doctor); {line}", wrong.join(", "));
+    }
+    line
 }
 
 fn part(kind: PartKind, name: &str, health: Health, says: String, remedy: Option<String>) -> Part {

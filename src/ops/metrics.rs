@@ -5,8 +5,10 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 /// The label of everything counted per camera.
@@ -14,6 +16,121 @@ use std::time::Duration;
 pub struct CameraLabel {
     /// The camera's id.
     pub camera: String,
+}
+
+/// The label of a model at work.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ModelLabel {
+    /// What for: `detector`, `refiner`, `embedder`.
+    pub task: String,
+    /// Name and version.
+    pub model: String,
+}
+
+/// A number that goes up and down, and is no whole one.
+pub type Level = Gauge<f64, AtomicU64>;
+
+/// How things are now, as they were last looked at.
+#[derive(Debug, Clone, Default)]
+pub struct Gauges {
+    /// 1 while a camera shows pictures, 0 otherwise.
+    pub camera_up: Family<CameraLabel, Gauge>,
+    /// Frames a second that arrive from a camera.
+    pub camera_fps: Family<CameraLabel, Level>,
+    /// Frames that arrived, since the camera was opened by this run.
+    pub camera_arrived: Family<CameraLabel, Counter>,
+    /// Frames that a newer one replaced before vision took them.
+    pub camera_dropped: Family<CameraLabel, Counter>,
+    /// Frames that showed no change.
+    pub camera_still: Family<CameraLabel, Counter>,
+    /// Frames that were no pictures.
+    pub camera_undecodable: Family<CameraLabel, Counter>,
+    /// Times that a camera was opened anew.
+    pub camera_reopened: Family<CameraLabel, Counter>,
+    /// 1 while connected to the broker, 0 otherwise.
+    pub bus_connected: Gauge,
+    /// Parts that are not well.
+    pub parts_not_well: Gauge,
+    /// 1 for each model at work.
+    pub model: Family<ModelLabel, Gauge>,
+    /// Models that were refused.
+    pub models_refused: Gauge,
+    /// Members enrolled.
+    pub members: Gauge,
+    /// Products known.
+    pub products: Gauge,
+    /// Size of the database.
+    pub database_bytes: Gauge,
+    /// Size of its write-ahead log.
+    pub database_log_bytes: Gauge,
+    /// Changes that wait for the database's writer.
+    pub database_waiting: Gauge,
+    /// Room on the disk of the data.
+    pub disk_free_bytes: Gauge,
+    /// When the newest backup was made, Unix time; 0 without one.
+    pub last_backup: Gauge,
+    /// Memory of this process.
+    pub resident_bytes: Gauge,
+    /// Files and connections that this process holds open.
+    pub open_files: Gauge,
+    /// When this process started, Unix time.
+    pub started: Gauge,
+}
+
+impl Gauges {
+    /// Takes out a camera that is no more.
+    pub fn forget(&self, camera: &CameraLabel) {
+        self.camera_up.remove(camera);
+        self.camera_fps.remove(camera);
+        let counters = [
+            &self.camera_arrived,
+            &self.camera_dropped,
+            &self.camera_still,
+            &self.camera_undecodable,
+            &self.camera_reopened,
+        ];
+        counters.into_iter().for_each(|counter| {
+            counter.remove(camera);
+        });
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        let g = self;
+        registry.register("camera_up", "1 while the camera shows pictures", g.camera_up.clone());
+        registry.register("camera_frames_per_second", "Frames a second that arrive", g.camera_fps.clone());
+        registry.register("camera_frames_arrived", "Frames that arrived", g.camera_arrived.clone());
+        let text = "Frames that a newer one replaced before vision took them";
+        registry.register("camera_frames_dropped", text, g.camera_dropped.clone());
+        registry.register("camera_frames_still", "Frames that showed no change", g.camera_still.clone());
+        registry.register(
+            "camera_frames_undecodable",
+            "Frames that were no pictures",
+            g.camera_undecodable.clone(),
+        );
+        registry.register("camera_reopened", "Times the camera was opened anew", g.camera_reopened.clone());
+        registry.register("bus_connected", "1 while connected to the broker", g.bus_connected.clone());
+        registry.register("parts_not_well", "Parts that are not well", g.parts_not_well.clone());
+        registry.register("model", "1 for each model at work", g.model.clone());
+        registry.register("models_refused", "Models that were refused", g.models_refused.clone());
+        registry.register("members", "Members enrolled", g.members.clone());
+        registry.register("products", "Products known", g.products.clone());
+        let bytes = |registry: &mut Registry, name: &str, help: &str, gauge: &Gauge| {
+            registry.register_with_unit(name, help, Unit::Bytes, gauge.clone());
+        };
+        bytes(registry, "database", "Size of the database", &g.database_bytes);
+        bytes(registry, "database_log", "Size of its write-ahead log", &g.database_log_bytes);
+        bytes(registry, "disk_free", "Room on the disk of the data", &g.disk_free_bytes);
+        bytes(registry, "resident_memory", "Memory of this process", &g.resident_bytes);
+        let text = "Changes that wait for the database's writer";
+        registry.register("database_changes_waiting", text, g.database_waiting.clone());
+        registry.register("open_files", "Files and connections held open", g.open_files.clone());
+        let seconds = |registry: &mut Registry, name: &str, help: &str, gauge: &Gauge| {
+            registry.register_with_unit(name, help, Unit::Seconds, gauge.clone());
+        };
+        let text = "When the newest backup was made, Unix time; 0 without one";
+        seconds(registry, "last_backup_timestamp", text, &g.last_backup);
+        seconds(registry, "start_timestamp", "When this process started, Unix time", &g.started);
+    }
 }
 
 /// All counters and histograms; cheap to clone.
@@ -41,6 +158,8 @@ pub struct Metrics {
     pub dropped_records: Counter,
     /// Receipts counted.
     pub receipts: Counter,
+    /// How things are now.
+    pub now: Gauges,
     /// Seconds that vision took for a frame.
     pub look: Histogram,
     /// Seconds from a frame's capture to the decision that a member came.
@@ -75,6 +194,10 @@ impl Default for Metrics {
         let receipts = counter("receipts", "Receipts counted");
         let present = Gauge::default();
         registry.register("members_present", "Members present now", present.clone());
+        let now = Gauges::default();
+        now.register(&mut registry);
+        let version = vec![("version", env!("CARGO_PKG_VERSION"))];
+        registry.register("build", "The program's version", Info::new(version));
         let mut histogram = |name: &str, help: &str| {
             let histogram = seconds();
             registry.register_with_unit(name, help, Unit::Seconds, histogram.clone());
@@ -96,6 +219,7 @@ impl Default for Metrics {
             dropped_sightings,
             dropped_records,
             receipts,
+            now,
             look,
             decision,
             shown,

@@ -46,6 +46,16 @@ pub enum PrivacyError {
         /// The keys that it does not open.
         keys: PathBuf,
     },
+    /// A copy of keys would replace another store's.
+    #[error(
+        "{} holds the keys of another store: it was left alone. Give each store its own folder of backups, or its \
+         own [store] id",
+        file.display()
+    )]
+    OtherKeys {
+        /// The copy.
+        file: PathBuf,
+    },
     /// The member's key is gone or never was.
     #[error("member {0} has no key: what was sealed for this member can no longer be read")]
     NoKey(MemberId),

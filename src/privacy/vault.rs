@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
+pub mod copy;
+
 /// Name of the file.
 pub const FILE: &str = "keys.sqlite";
 

@@ -27,7 +27,9 @@ use crate::display::StoreSettings;
 use crate::id::DisplayId;
 use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{Filter, Packet, PubAckReason, PublishProperties, SubscribeReasonCode};
+use rumqttc::v5::mqttbytes::v5::{
+    Filter, LastWill, Packet, PubAckReason, PublishProperties, SubscribeReasonCode,
+};
 use rumqttc::v5::{AsyncClient, Event};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -98,7 +100,7 @@ impl Bus {
         boot_id: &str,
         clock: Clock,
     ) -> Result<Bus, BusError> {
-        connection::options(&settings, "", b"")?;
+        connection::options(&settings)?;
         let status = StatusMessage {
             state: State::Online,
             boot_id: boot_id.to_owned(),
@@ -204,7 +206,7 @@ async fn run(shared: Arc<Shared>) {
         }
         let (why, retry) = ended;
         if shared.health.lost(&why) {
-            tracing::warn!(reason = %why, "no connection to the broker; displays keep what they have");
+            tracing::warn!(id = "broker-unreachable", reason = %why, "no connection to the broker; displays keep what they have");
         }
         if began.elapsed() > GOOD + CONNECT_LIMIT {
             pause = FIRST_PAUSE;
@@ -221,10 +223,12 @@ async fn run(shared: Arc<Shared>) {
 /// One connection from its first byte to its last; returns why it ended.
 async fn run_once(shared: &Arc<Shared>) -> (String, Retry) {
     let offline = json(&StatusMessage { state: State::Offline, ..shared.status.clone() });
-    let options = match connection::options(&shared.settings, &shared.intake.topics().status(), &offline) {
+    let mut options = match connection::options(&shared.settings) {
         Ok(options) => options,
         Err(e) => return (e.to_string(), Retry::Slowly),
     };
+    let will = LastWill::new(shared.intake.topics().status(), offline, QoS::AtLeastOnce, true, None);
+    options.set_last_will(will);
     let (client, mut events) = AsyncClient::new(options, QUEUE);
     let mut tasks = JoinSet::new();
     let inbox = Inbox::open(shared.intake.clone(), client.clone(), &mut tasks);
@@ -290,7 +294,7 @@ fn connected(shared: &Arc<Shared>, client: &AsyncClient) {
     let said = publish(client, shared.intake.topics().status(), true, status, PublishProperties::default());
     if subscribed.is_err() || !said {
         // the queue of a new connection is empty: this would be a fault of ours
-        tracing::error!("the first messages of a connection found no room");
+        tracing::error!(id = "bus-no-room", "the first messages of a connection found no room");
     }
     shared.health.connected();
     tracing::info!(broker = %connection::address(&shared.settings), "connected to the broker");
@@ -300,7 +304,7 @@ fn connected(shared: &Arc<Shared>, client: &AsyncClient) {
 
 fn trouble(shared: &Shared, what: String) {
     if shared.health.trouble(&what) {
-        tracing::warn!(broker = %connection::address(&shared.settings), "{what}");
+        tracing::warn!(id = "bus-refused", broker = %connection::address(&shared.settings), "{what}");
     }
 }
 

@@ -4,8 +4,7 @@
 
 use super::settings::{BusSettings, TlsSettings};
 use super::wire::MAX_PACKET;
-use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{ConnectProperties, ConnectReturnCode, DisconnectReasonCode, LastWill};
+use rumqttc::v5::mqttbytes::v5::{ConnectProperties, ConnectReturnCode, DisconnectReasonCode};
 use rumqttc::v5::{ConnectionError, MqttOptions, StateError, TlsError};
 use rumqttc::{NetworkOptions, TlsConfiguration, Transport};
 use rustls::pki_types::pem::PemObject;
@@ -59,12 +58,8 @@ pub(super) fn keep_alive(settings: &BusSettings) -> Duration {
     settings.keep_alive.max(SHORTEST_KEEP_ALIVE)
 }
 
-/// The options of a connection whose last will is `offline` on `status_topic`.
-pub(super) fn options(
-    settings: &BusSettings,
-    status_topic: &str,
-    offline: &[u8],
-) -> Result<MqttOptions, BusError> {
+/// The options of a connection; its last will is the caller's.
+pub(super) fn options(settings: &BusSettings) -> Result<MqttOptions, BusError> {
     let host = match settings.host.contains(':') && settings.tls.is_none() {
         true => format!("[{}]", settings.host.trim_matches(['[', ']'])),
         false => settings.host.clone(),
@@ -84,8 +79,7 @@ pub(super) fn options(
         .set_connection_timeout(CONNECT_LIMIT.as_secs())
         .set_network_options(network)
         .set_manual_acks(true)
-        .set_outgoing_inflight_upper_limit(INFLIGHT)
-        .set_last_will(LastWill::new(status_topic, offline.to_vec(), QoS::AtLeastOnce, true, None));
+        .set_outgoing_inflight_upper_limit(INFLIGHT);
     if let Some(user) = &settings.user {
         options.set_credentials(user.clone(), settings.password.clone().unwrap_or_default());
     }
@@ -242,13 +236,13 @@ mod tests {
                 std::fs::write(&ca, "no certificate").unwrap();
             }
             let tls = Some(TlsSettings { ca: ca.clone(), client: None });
-            let error = options(&settings(tls), "t", b"").expect_err("refused").to_string();
+            let error = options(&settings(tls)).expect_err("refused").to_string();
             assert!(error.contains("ca.pem") && error.contains("[mqtt] ca"), "{error}");
         }
     }
 
     #[test]
     fn a_keep_alive_that_the_library_would_panic_on_is_raised() {
-        assert!(options(&settings(None), "t", b"").is_ok());
+        assert!(options(&settings(None)).is_ok());
     }
 }

@@ -169,7 +169,7 @@ impl Intake {
                     return Some(verdict);
                 }
                 Ok(Reply::Later(why)) => {
-                    tracing::warn!(reason = %why, retry_ms = pause.as_millis(), "a received message cannot be taken now");
+                    tracing::warn!(id = "message-postponed", reason = %why, retry_ms = pause.as_millis(), "a received message cannot be taken now");
                 }
                 Err(_) if self.deliveries.is_closed() => return None,
                 Err(_) => {}
@@ -190,9 +190,17 @@ impl Intake {
         }
         window.1 += 1;
         if window.1 <= LOGGED_PER_WINDOW {
-            tracing::warn!(message_on = what, reason = why, "a received message was refused");
+            tracing::warn!(
+                id = "message-refused",
+                message_on = what,
+                reason = why,
+                "a received message was refused"
+            );
         } else if window.1 == LOGGED_PER_WINDOW + 1 {
-            tracing::warn!("more received messages are refused; the status page counts them");
+            tracing::warn!(
+                id = "message-refused",
+                "more received messages are refused; the status page counts them"
+            );
         }
     }
 

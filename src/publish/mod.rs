@@ -12,6 +12,7 @@ mod health;
 mod inbox;
 mod intake;
 mod presenter;
+mod probe;
 pub mod settings;
 pub mod wire;
 
@@ -19,3 +20,4 @@ pub use bus::{Bus, BusError};
 pub use desired::{Desired, Screen};
 pub use health::BusHealth;
 pub use intake::{Delivery, Incoming, Intake, Verdict};
+pub use probe::probe;

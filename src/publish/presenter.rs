@@ -131,7 +131,7 @@ impl Presenter {
     fn usable(&self, slate: Option<&Arc<Slate>>, now: Timestamp) -> Option<Arc<Slate>> {
         let slate = slate.filter(|s| s.valid_until > now)?;
         if slate.display != self.display {
-            tracing::error!(display = %self.display, meant_for = %slate.display, slate = %slate.id,
+            tracing::error!(id = "slate-misdirected", display = %self.display, meant_for = %slate.display, slate = %slate.id,
                 "a slate for another display was put on this one's screen; it is not published");
             return None;
         }

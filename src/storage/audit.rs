@@ -48,7 +48,7 @@ impl Store {
     /// then knows an earlier entry, and the next one brings it up to date.
     pub(super) fn remember(&self, end: End) {
         if let Err(error) = self.parts.vault.set_audit_end(end.0, &end.1, false) {
-            tracing::warn!(%error, "the end of the audit could not be noted beside the keys");
+            tracing::warn!(id = "audit-end-not-noted", %error, "the end of the audit could not be noted beside the keys");
         }
     }
 }
@@ -105,7 +105,12 @@ pub(super) fn notice_restore(
         return Ok(None);
     }
     let (found, _) = end(db)?;
-    tracing::warn!(found, expected, "the audit is not the one last written: a backup was put back");
+    tracing::warn!(
+        id = "audit-restored",
+        found,
+        expected,
+        "the audit is not the one last written: a backup was put back"
+    );
     let detail = format!("the audit ended at entry {found} where entry {expected} had been written");
     let entry = Audited { at: now, by: "storage".into(), action: Action::Restore, member: None, detail };
     append(db, &vault.audit_key(), &entry).map(Some)

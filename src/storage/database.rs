@@ -29,11 +29,7 @@ pub(super) fn open_writer(folder: &Path) -> Result<Connection, StorageError> {
     refuse_old_sqlite(rusqlite::version_number())?;
     let file = folder.join(FILE);
     let io = |doing| move |cause| StorageError::Io { doing, file: folder.join(FILE), cause };
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(|cause| StorageError::Io { doing: "make the folder", file: folder.to_owned(), cause })?;
+    make_folder(folder)?;
     std::fs::OpenOptions::new()
         .create(true)
         .append(true)
@@ -50,6 +46,15 @@ pub(super) fn open_writer(folder: &Path) -> Result<Connection, StorageError> {
     Ok(writer)
 }
 
+/// Makes the store's folder if it is not there, for its owner alone.
+pub(super) fn make_folder(folder: &Path) -> Result<(), StorageError> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|cause| StorageError::Io {
+        doing: "make the folder",
+        file: folder.to_owned(),
+        cause,
+    })
+}
+
 fn prepare(writer: &mut Connection, file: &Path) -> Result<(), StorageError> {
     writer.busy_timeout(BUSY)?;
     refuse_foreign(writer, file)?;
@@ -59,6 +64,7 @@ fn prepare(writer: &mut Connection, file: &Path) -> Result<(), StorageError> {
          PRAGMA trusted_schema = OFF;",
     )?;
     writer.set_prepared_statement_cache_capacity(64);
+    keep_before_migration(writer, file)?;
     migrate(writer)?;
     let verdict: String = writer.query_row("PRAGMA quick_check(1)", [], |r| r.get(0))?;
     if verdict != "ok" {
@@ -86,6 +92,25 @@ pub(super) fn model() -> Result<Connection, StorageError> {
     Ok(model)
 }
 
+/// Before an older schema is brought up to date, a copy of the database is kept beside it, so that
+/// the older version of the program can be gone back to. The copy holds no key.
+fn keep_before_migration(writer: &Connection, file: &Path) -> Result<(), StorageError> {
+    let version: i64 = writer.query_row("PRAGMA user_version", [], |r| r.get(0))?;
+    if (1..SCHEMA).contains(&version) { keep_copy(writer, file, version) } else { Ok(()) }
+}
+
+fn keep_copy(writer: &Connection, file: &Path, version: i64) -> Result<(), StorageError> {
+    let kept = file.with_extension(format!("sqlite.before-{}", version + 1));
+    if kept.exists() {
+        // Of a migration that was cut off or gone back from: what is there now counts.
+        let io = |cause| StorageError::Io { doing: "replace the copy", file: kept.clone(), cause };
+        std::fs::remove_file(&kept).map_err(io)?;
+    }
+    super::backup::copy_database(writer, &kept)?;
+    tracing::info!(copy = %kept.display(), "the database is brought up to date; a copy of the old one is kept");
+    Ok(())
+}
+
 fn migrate(writer: &mut Connection) -> Result<(), StorageError> {
     loop {
         let begin = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -103,7 +128,7 @@ fn refuse_old_sqlite(version: i32) -> Result<(), StorageError> {
     if version < SQLITE { Err(StorageError::OldSqlite { found: rusqlite::version() }) } else { Ok(()) }
 }
 
-fn refuse_foreign(writer: &Connection, file: &Path) -> Result<(), StorageError> {
+pub(super) fn refuse_foreign(writer: &Connection, file: &Path) -> Result<(), StorageError> {
     let found: i64 = writer.query_row("PRAGMA user_version", [], |r| r.get(0))?;
     let application: i64 = writer.query_row("PRAGMA application_id", [], |r| r.get(0))?;
     let tables: i64 = writer.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |r| r.get(0))?;
@@ -118,7 +143,7 @@ fn refuse_foreign(writer: &Connection, file: &Path) -> Result<(), StorageError> 
 
 /// A copy that broke off is shorter than its own header says. SQLite would notice only when it
 /// comes to the missing pages.
-fn refuse_truncated(file: &Path) -> Result<(), StorageError> {
+pub(super) fn refuse_truncated(file: &Path) -> Result<(), StorageError> {
     use std::io::Read;
     let io = |cause| StorageError::Io { doing: "read the database", file: file.to_owned(), cause };
     let damaged = |what: String| Err(StorageError::Damaged { file: file.to_owned(), what });
@@ -174,6 +199,18 @@ mod tests {
             assert_eq!(schema(&now), newest, "from version {version}");
             let found: i64 = now.query_row("PRAGMA user_version", [], |r| r.get(0)).unwrap();
             assert_eq!(found, SCHEMA);
+        }
+    }
+
+    #[test]
+    fn the_older_database_is_kept_before_it_is_brought_up_to_date() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = open_writer(folder.path()).unwrap();
+        let file = folder.path().join(FILE);
+        for _ in 0..2 {
+            keep_copy(&db, &file, 1).unwrap();
+            let copy = Connection::open(folder.path().join("shop.sqlite.before-2")).unwrap();
+            assert_eq!(schema(&copy), schema(&db));
         }
     }
 

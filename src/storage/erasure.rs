@@ -10,6 +10,7 @@ use crate::privacy::audit::{Action, Audited};
 use crate::privacy::vault::Vault;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
+use std::path::PathBuf;
 
 /// What an erasure did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +29,9 @@ pub struct ErasureReceipt {
     pub slates: u32,
     /// Receipts that stay, without a member.
     pub receipts_kept: u32,
+    /// A copy of the keys that could not be replaced and still holds this member's: the next backup
+    /// replaces it.
+    pub keys_left_in: Option<PathBuf>,
     /// The entry of the audit.
     pub audit_entry: u64,
 }
@@ -59,7 +63,7 @@ impl Store {
         match erased {
             Ok((receipt, end)) => {
                 self.remember(end);
-                Ok(receipt)
+                Ok(ErasureReceipt { keys_left_in: self.refresh_keys_copy(), ..receipt })
             }
             Err(reason) => Err(StorageError::ErasedKeyOnly { member: id, reason: reason.to_string() }),
         }
@@ -109,6 +113,7 @@ fn remove(
         visits,
         slates,
         receipts_kept,
+        keys_left_in: None,
         audit_entry: end.0,
     };
     Ok((receipt, end))
@@ -160,7 +165,7 @@ mod tests {
     fn an_erased_member_stays_erased_when_an_old_backup_is_put_back() {
         let (shop, anna) = shop_with_anna();
         let backup = shop.folder.path().join("backup.sqlite");
-        shop.store.backup_to(&backup).unwrap();
+        shop.store.copy_database(&backup).unwrap();
         shop.store.erase_member(anna.id, "admin", at(9)).unwrap();
         let late = shop.member(Scope::Face);
         let shop = shop.reopen(|folder| {
@@ -179,7 +184,7 @@ mod tests {
     fn a_backup_is_unreadable_for_an_erased_member_even_without_the_program() {
         let (shop, anna) = shop_with_anna();
         let backup = shop.folder.path().join("backup.sqlite");
-        shop.store.backup_to(&backup).unwrap();
+        shop.store.copy_database(&backup).unwrap();
         shop.store.erase_member(anna.id, "admin", at(9)).unwrap();
         let old = Connection::open(&backup).unwrap();
         let sealed: Vec<u8> = old.query_row("SELECT name FROM members", [], |r| r.get(0)).unwrap();
@@ -217,7 +222,7 @@ mod tests {
             message.contains("1 members have no key") && message.contains("--forget-unreadable"),
             "{message}"
         );
-        let settings = StorageSettings { folder: folder.path().to_owned(), keep_days: 730 };
+        let settings = StorageSettings::of(folder.path());
         let store = Store::open_forgetting_unreadable(&settings).unwrap();
         gone(&Shop { folder, store }, &anna);
     }

@@ -93,6 +93,50 @@ pub enum StorageError {
     /// The writer has ended or failed.
     #[error("storage has stopped: this change was not made")]
     Stopped,
+    /// Somebody has the store open.
+    #[error(
+        "the store in {} is in use: stop the service (systemctl stop shopguide) and every other shopguide command, \
+         then try again. Nothing was changed",
+        folder.display()
+    )]
+    InUse {
+        /// The store's folder.
+        folder: PathBuf,
+    },
+    /// A restore has the store for itself.
+    #[error("a backup is being restored into {}: try again when that has ended", folder.display())]
+    Restoring {
+        /// The store's folder.
+        folder: PathBuf,
+    },
+    /// A backup that cannot be trusted.
+    #[error("the backup {} cannot be used: {what}. Nothing was changed; try an older backup", folder.display())]
+    BadBackup {
+        /// The backup.
+        folder: PathBuf,
+        /// What was found.
+        what: String,
+    },
+    /// The machine has another store's keys.
+    #[error(
+        "{} holds another store than the one that was backed up. Nothing was changed; to replace it, move that \
+         folder away first",
+        folder.display()
+    )]
+    OtherStore {
+        /// The store's folder.
+        folder: PathBuf,
+    },
+    /// No keys fit the backup.
+    #[error(
+        "this machine has no keys for the backup, and {} does not hold them either: name the copy of the keys that \
+         lies beside the backups with --keys. Nothing was changed",
+        keys.display()
+    )]
+    NoKeysToRestore {
+        /// Where they were looked for.
+        keys: PathBuf,
+    },
     /// The input is not acceptable.
     #[error("{0}")]
     Invalid(String),

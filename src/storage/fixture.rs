@@ -65,7 +65,7 @@ impl Shop {
 }
 
 pub(super) fn open(folder: &TempDir) -> Result<Store, super::StorageError> {
-    Store::open(&StorageSettings { folder: folder.path().to_owned(), keep_days: 730 })
+    Store::open(&StorageSettings::of(folder.path()))
 }
 
 pub(super) fn at(seconds: i64) -> Timestamp {

@@ -16,24 +16,28 @@
 //! unreadable there, see `privacy`), nor an order among changes of different threads.
 
 mod audit;
-mod backup;
+pub mod backup;
 mod check;
 mod columns;
 mod counts;
 mod database;
 mod erasure;
 mod error;
+pub mod examine;
 #[cfg(test)]
 mod fixture;
 mod history;
 pub mod import;
+mod lock;
 mod members;
 mod open;
+mod owner;
 mod products;
 mod queue;
 mod readers;
 pub mod receipts;
 mod reserve;
+pub mod restore;
 mod retention;
 pub mod settings;
 mod slates;

@@ -2,10 +2,11 @@
 //! who were erased after it was made are erased again), and only then the writer's thread.
 
 use super::audit::End;
+use super::lock::{self, InUse};
 use super::readers::Readers;
-use super::settings::StorageSettings;
+use super::settings::{BackupSettings, StorageSettings};
 use super::writer::Writer;
-use super::{StorageError, database, erasure, reserve};
+use super::{StorageError, database, erasure, owner, reserve};
 use crate::privacy::consent;
 use crate::privacy::vault::{self, Vault};
 use jiff::Timestamp;
@@ -27,6 +28,14 @@ pub(super) struct Parts {
     pub vault: Arc<Vault>,
     pub folder: PathBuf,
     pub file: PathBuf,
+    pub backup: Option<BackupSettings>,
+    _in_use: InUse,
+}
+
+impl Drop for Parts {
+    fn drop(&mut self) {
+        owner::hand_over(&self.folder);
+    }
 }
 
 impl std::fmt::Debug for Store {
@@ -37,7 +46,7 @@ impl std::fmt::Debug for Store {
 
 /// What to do with members whose key is gone without their having been erased.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unreadable {
+pub(super) enum Unreadable {
     Refuse,
     Erase,
 }
@@ -46,35 +55,36 @@ impl Store {
     /// Opens the store in the settings' folder, making it if there is none. The master key comes
     /// from the systemd credential `master-key` if the service has one.
     pub fn open(settings: &StorageSettings) -> Result<Self, StorageError> {
-        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-        Self::open_with(&settings.folder, credentials.as_deref(), Unreadable::Refuse)
+        Self::open_as(settings, Unreadable::Refuse)
     }
 
     /// Like [`Store::open`], but erases members whose keys were lost instead of refusing.
     pub fn open_forgetting_unreadable(settings: &StorageSettings) -> Result<Self, StorageError> {
-        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-        Self::open_with(&settings.folder, credentials.as_deref(), Unreadable::Erase)
+        Self::open_as(settings, Unreadable::Erase)
     }
 
-    fn open_with(
-        folder: &Path,
-        credentials: Option<&Path>,
-        unreadable: Unreadable,
-    ) -> Result<Self, StorageError> {
+    /// Opens the store in `folder`, without a place for backups.
+    pub(super) fn open_with(folder: &Path, unreadable: Unreadable) -> Result<Self, StorageError> {
+        Self::open_as(&StorageSettings::of(folder), unreadable)
+    }
+
+    fn open_as(settings: &StorageSettings, unreadable: Unreadable) -> Result<Self, StorageError> {
+        let folder = &settings.folder;
         // Also on a full disk a store opens, so that a member can be erased.
-        let store = reserve::spending(folder, || Self::open_once(folder, credentials, unreadable))?;
+        let store = reserve::spending(folder, || Self::open_once(settings, unreadable))?;
         reserve::make(folder);
+        owner::hand_over(folder);
         Ok(store)
     }
 
-    fn open_once(
-        folder: &Path,
-        credentials: Option<&Path>,
-        unreadable: Unreadable,
-    ) -> Result<Self, StorageError> {
+    fn open_once(settings: &StorageSettings, unreadable: Unreadable) -> Result<Self, StorageError> {
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        let folder = &settings.folder;
         let file = folder.join(database::FILE);
+        database::make_folder(folder)?;
+        let in_use = lock::share(folder)?;
         let db = database::open_writer(folder)?;
-        let vault = Arc::new(Vault::open(folder, credentials)?);
+        let vault = Arc::new(Vault::open(folder, credentials.as_deref())?);
         let settled = (|| {
             let begin = rusqlite::Transaction::new_unchecked(&db, TransactionBehavior::Immediate)?;
             let end = settle(&begin, &vault, folder, unreadable)?;
@@ -86,12 +96,19 @@ impl Store {
         }
         let writer = Writer::start(db, file.clone())?;
         let readers = Readers::new(file.clone());
-        Ok(Self { parts: Arc::new(Parts { readers, writer, vault, folder: folder.to_owned(), file }) })
+        let (folder, backup) = (folder.clone(), settings.backup.clone());
+        let parts = Parts { readers, writer, vault, folder, file, backup, _in_use: in_use };
+        Ok(Self { parts: Arc::new(parts) })
     }
 
     /// The folder of the store.
     pub fn folder(&self) -> &Path {
         &self.parts.folder
+    }
+
+    /// Asks the writer to change nothing: it lives if it answers.
+    pub fn takes_changes(&self) -> Result<(), StorageError> {
+        self.write(|_| Ok(()))
     }
 
     /// Changes that wait for the writer now.
@@ -135,7 +152,7 @@ fn settle(
     }
     for (members, why) in [(erased, "erased before; found again at a start"), (lost, "its key was lost")] {
         for member in members {
-            tracing::warn!(reason = why, "erasing a member at the start");
+            tracing::warn!(id = "member-erased-again", reason = why, "erasing a member at the start");
             end = Some(erasure::again(db, vault, member, why, Timestamp::now())?);
         }
     }

@@ -10,8 +10,11 @@ use std::path::{Path, PathBuf};
 /// Its size in bytes: what one erasure writes at most, with room to spare.
 const SIZE: usize = 4 << 20;
 
+/// Its name.
+pub(super) const FILE: &str = "reserve";
+
 fn file(folder: &Path) -> PathBuf {
-    folder.join("reserve")
+    folder.join(FILE)
 }
 
 /// Makes the reserve if it is not there. On a disk that is full already there will be one later.
@@ -31,7 +34,7 @@ pub(super) fn make(folder: &Path) {
         .and_then(|mut out| out.write_all(&bytes).and_then(|()| out.sync_all()));
     if let Err(error) = written {
         let _ = fs::remove_file(&file);
-        tracing::warn!(%error, "no room for the reserve that erasing needs on a full disk");
+        tracing::warn!(id = "disk-full", %error, "no room for the reserve that erasing needs on a full disk");
     }
 }
 
@@ -42,7 +45,7 @@ pub(super) fn spending<T>(
 ) -> Result<T, StorageError> {
     match work() {
         Err(error) if is_full(&error) && fs::remove_file(file(folder)).is_ok() => {
-            tracing::warn!("the disk is full; the reserve was given up");
+            tracing::warn!(id = "disk-full", "the disk is full; the reserve was given up");
             work()
         }
         other => other,

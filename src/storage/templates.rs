@@ -80,7 +80,11 @@ impl Store {
             Ok((templates, unreadable))
         })?;
         if unreadable > 0 {
-            tracing::error!(unreadable, "templates cannot be opened; run `shopguide check`");
+            tracing::error!(
+                id = "templates-unreadable",
+                unreadable,
+                "templates cannot be opened; run `shopguide check`"
+            );
         }
         Ok(templates)
     }

@@ -106,14 +106,14 @@ fn run(db: Connection, queue: &Queue<Change>, file: &std::path::Path) {
         }
         let outcome = outcome.map_err(|e| StorageError::from(e).in_file(file));
         if let Err(error) = &outcome {
-            tracing::error!(%error, changes = replies.len(), "changes were not committed");
+            tracing::error!(id = "changes-not-committed", %error, changes = replies.len(), "changes were not committed");
         }
         for reply in replies {
             reply(outcome.as_ref().err().map(again));
         }
     }
     if let Err(error) = db.execute_batch("PRAGMA optimize") {
-        tracing::warn!(%error, "the database could not be tidied at the end");
+        tracing::warn!(id = "database-not-tidied", %error, "the database could not be tidied at the end");
     }
 }
 
@@ -124,7 +124,7 @@ fn batch(db: &Connection, changes: Vec<Change>, replies: &mut Vec<Reply>) -> rus
     for make in makes {
         db.execute_batch("SAVEPOINT change")?;
         let good = catch_unwind(AssertUnwindSafe(|| make(db))).unwrap_or_else(|_| {
-            tracing::error!("a change panicked; it is rolled back");
+            tracing::error!(id = "change-panicked", "a change panicked; it is rolled back");
             false
         });
         if db.is_autocommit() {

@@ -133,7 +133,12 @@ impl Admission {
         match try_apart(&path, task) {
             Ok(()) => Some((card.id(), path)),
             Err(cause) => {
-                tracing::error!(model = card.id(), cause, "the last good model is good no more");
+                tracing::error!(
+                    id = "model-refused",
+                    model = card.id(),
+                    cause,
+                    "the last good model is good no more"
+                );
                 None
             }
         }
@@ -163,7 +168,7 @@ pub fn try_here(path: &Path, task: Task) -> Result<String, String> {
 }
 
 /// Has a child process try a model; why it is refused.
-fn try_apart(path: &Path, task: Task) -> Result<(), String> {
+pub fn try_apart(path: &Path, task: Task) -> Result<(), String> {
     let mut child = Command::new("/proc/self/exe")
         .args([SUBCOMMAND, "--task", &task.to_string(), "--"])
         .arg(path)

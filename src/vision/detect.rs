@@ -76,6 +76,7 @@ impl Detector {
     fn of((card, network): (Card, Network), refiner: Option<Refiner>, threshold: Option<f32>) -> Detector {
         if !card.gives_landmarks() && refiner.is_none() {
             tracing::warn!(
+                id = "detector-without-landmarks",
                 model = card.id(),
                 "this detector finds faces without landmarks: without a refiner they are seen and \
                  counted, but nobody can be recognised"

@@ -206,7 +206,7 @@ impl Eyes {
                 detected.faces
             }
             Err(reason) => {
-                tracing::error!(camera = %frame.camera, %reason, "the detector failed on a frame");
+                tracing::error!(id = "network-failed", camera = %frame.camera, %reason, "the detector failed on a frame");
                 Vec::new()
             }
         };
@@ -290,7 +290,7 @@ impl Eyes {
             let embedding = match self.embedder.embed(crop) {
                 Ok(embedding) => embedding,
                 Err(reason) => {
-                    tracing::error!(camera = %frame.camera, %reason, "the embedder failed on a face");
+                    tracing::error!(id = "network-failed", camera = %frame.camera, %reason, "the embedder failed on a face");
                     continue;
                 }
             };

@@ -105,7 +105,7 @@ pub(super) async fn wrong_method(headers: HeaderMap) -> Response {
 
 /// A handler panicked: say so, keep serving.
 pub(super) fn after_panic(_: Box<dyn Any + Send + 'static>) -> Response {
-    tracing::error!("a request made the web server panic; the server goes on");
+    tracing::error!(id = "web-panic", "a request made the web server panic; the server goes on");
     fault_json(
         StatusCode::INTERNAL_SERVER_ERROR,
         Fault::new(

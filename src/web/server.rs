@@ -74,7 +74,11 @@ pub async fn serve(
     drop(listener);
     let drained = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(DRAIN, drained).await.is_err() {
-        tracing::warn!(left = connections.len(), "requests were still running at shutdown and are cut off");
+        tracing::warn!(
+            id = "requests-cut-off",
+            left = connections.len(),
+            "requests were still running at shutdown and are cut off"
+        );
     }
     Ok(())
 }
@@ -93,7 +97,7 @@ async fn next(
             Ok((stream, peer)) => return (stream, peer, place),
             Err(error) => {
                 // out of file descriptors, or a client that hung up: neither is the listener's end
-                tracing::warn!(%error, "a connection could not be accepted");
+                tracing::warn!(id = "connections-exhausted", %error, "a connection could not be accepted");
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
         }

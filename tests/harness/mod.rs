@@ -293,17 +293,22 @@ impl Mosquitto {
             format!("listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n"),
         )
         .unwrap();
+        Some(Self::with(&config, port))
+    }
+
+    /// Starts one with a configuration that listens on `port`.
+    pub fn with(config: &Path, port: u16) -> Self {
         let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin";
         let child = Command::new("mosquitto")
             .env("PATH", path)
             .arg("-c")
-            .arg(&config)
+            .arg(config)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
         eventually("mosquitto listens", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
-        Some(Self { child, port, folder: folder.to_owned() })
+        Self { child, port, folder: config.parent().unwrap().to_owned() }
     }
 
     /// Kills it and starts it again.

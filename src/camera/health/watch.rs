@@ -229,7 +229,7 @@ impl Watch {
         let error = self.error(state).unwrap_or_default();
         match state.advice() {
             Some(advice) => tracing::warn!(
-                %camera, %source, state = state_name, before, %error,
+                id = %format_args!("camera-{state_name}"), %camera, %source, state = state_name, before, %error,
                 "camera {camera} is {state_name}: {advice}; it is tried again by itself"
             ),
             None => {

@@ -61,7 +61,7 @@ impl Folder {
 
     fn warn(&mut self, file: PathBuf, why: &dyn std::fmt::Display) {
         if !self.warned.contains(&file) {
-            tracing::warn!(file = %file.display(), "skipped {}: {why}", file.display());
+            tracing::warn!(id = "frame-skipped", file = %file.display(), "skipped {}: {why}", file.display());
             self.warned.insert(file);
         }
     }

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 /// The units, each with its length in nanoseconds.
 const UNITS: [(&str, f64); 5] = [("ms", 1e6), ("s", 1e9), ("min", 60e9), ("h", 3600e9), ("d", 86_400e9)];
+/// The same as a regular expression, for the schema.
+pub(super) const PATTERN: &str = "^[0-9]+(\\.[0-9]+)? *(ms|s|min|h|d)$";
+
 /// Words that people write for the units.
 const OTHER_NAMES: [(&str, &str); 20] = [
     ("msec", "ms"),

@@ -10,6 +10,7 @@ mod files;
 mod finding;
 pub(super) mod nearest;
 mod reload;
+pub mod schema;
 mod secret;
 mod sections;
 mod shape;
@@ -32,13 +33,13 @@ use crate::vision::settings::VisionSettings;
 use crate::visit::settings::RecognitionSettings;
 use crate::web::settings::WebSettings;
 use source::Source;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use table::{Credentials, Reader};
+use table::{Credentials, Known, Reader};
 use toml::de::DeTable;
 
 /// Larger files are refused unread.
@@ -194,7 +195,7 @@ fn not_read(path: &Path, finding: Finding) -> Mistakes {
 type Reading = Result<(Settings, Vec<Warning>), Mistakes>;
 
 /// The reading itself, and every key that the program knows (`camera.url`).
-fn read(text: &str, at: Surroundings<'_>) -> (Reading, BTreeSet<String>) {
+fn read(text: &str, at: Surroundings<'_>) -> (Reading, BTreeMap<String, Known>) {
     let source = Source::new(at.file.display().to_string(), text);
     let (document, errors) = DeTable::parse_recoverable(text);
     let syntax = syntax::findings(&source, text, &errors);

@@ -72,9 +72,10 @@ pub fn reload_plan(old: &Settings, new: &Settings) -> ReloadPlan {
     compare_vision(&mut applied, &mut restart, &mut settings.vision, &new.vision);
     compare_broker(&mut restart, &old.broker, &new.broker);
     compare_web(&mut restart, &old.web, &new.web);
-    let StorageSettings { folder, keep_days } = &old.storage;
+    let StorageSettings { folder, keep_days, backup } = &old.storage;
     restart.compare("storage.folder", folder, &new.storage.folder);
     restart.compare("storage.keep_days", keep_days, &new.storage.keep_days);
+    restart.compare("backup", backup, &new.storage.backup);
     ReloadPlan { settings, applied: applied.0, needs_restart: restart.0 }
 }
 

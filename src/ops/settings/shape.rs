@@ -3,6 +3,8 @@
 
 use super::duration;
 use super::nearest::nearest;
+use serde::Serialize;
+use serde_json::{Value, json};
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -52,12 +54,31 @@ type Read<'s, T> = Box<dyn Fn(&DeValue<'_>) -> Result<T, Refusal> + 's>;
 pub(super) struct Shape<'s, T> {
     /// In words, to follow "expected".
     pub(super) expected: String,
+    /// As JSON schema, without the words.
+    pub(super) schema: Value,
     read: Read<'s, T>,
 }
 
 impl<'s, T> Shape<'s, T> {
-    fn new(expected: impl Into<String>, read: impl Fn(&DeValue<'_>) -> Result<T, Refusal> + 's) -> Self {
-        Shape { expected: expected.into(), read: Box::new(read) }
+    fn new(
+        expected: impl Into<String>,
+        schema: Value,
+        read: impl Fn(&DeValue<'_>) -> Result<T, Refusal> + 's,
+    ) -> Self {
+        Shape { expected: expected.into(), schema, read: Box::new(read) }
+    }
+
+    /// The same with a closer schema: what a text must look like.
+    fn like(mut self, schema: Value) -> Self {
+        self.schema = schema;
+        self
+    }
+
+    /// Its JSON schema, with the words.
+    pub(super) fn described(&self) -> Value {
+        let mut schema = self.schema.clone();
+        schema["description"] = Value::String(self.expected.clone());
+        schema
     }
 
     pub(super) fn read(&self, value: &DeValue<'_>) -> Result<T, Refusal> {
@@ -70,7 +91,9 @@ pub(super) fn parsed<'s, T>(
     expected: impl Into<String>,
     parse: impl Fn(&str) -> Result<T, Refusal> + 's,
 ) -> Shape<'s, T> {
-    Shape::new(expected, move |value| parse(value.as_str().ok_or_else(Refusal::wrong_type)?))
+    Shape::new(expected, json!({ "type": "string" }), move |value| {
+        parse(value.as_str().ok_or_else(Refusal::wrong_type)?)
+    })
 }
 
 /// A text of 1 to 200 characters on one line.
@@ -86,6 +109,7 @@ pub(super) fn text(what: &str) -> Shape<'static, String> {
             Ok(text.to_owned())
         }
     })
+    .like(json!({ "type": "string", "minLength": 1, "maxLength": LONGEST_TEXT }))
 }
 
 /// An identifier (`[a-z0-9-]{1,32}`).
@@ -103,20 +127,24 @@ pub(super) fn word<T: std::str::FromStr>(what: &str) -> Shape<'static, T> {
             Refusal::because("cannot be part of topics and addresses").meant(meant)
         })
     })
+    .like(json!({ "type": "string", "pattern": "^[a-z0-9-]{1,32}$" }))
 }
 
 /// `true` or `false`.
 pub(super) fn flag() -> Shape<'static, bool> {
-    Shape::new("true or false, without quotes", |value| value.as_bool().ok_or_else(Refusal::wrong_type))
+    Shape::new("true or false, without quotes", json!({ "type": "boolean" }), |value| {
+        value.as_bool().ok_or_else(Refusal::wrong_type)
+    })
 }
 
 /// A whole number within `range`; `what` is its unit or meaning.
 pub(super) fn whole<T>(range: RangeInclusive<T>, what: &str) -> Shape<'static, T>
 where
-    T: TryFrom<i128> + PartialOrd + Display + Copy + 'static,
+    T: TryFrom<i128> + PartialOrd + Display + Copy + Serialize + 'static,
 {
     let expected = format!("a whole number of {what} from {} to {}", range.start(), range.end());
-    Shape::new(expected, move |value| {
+    let schema = json!({ "type": "integer", "minimum": range.start(), "maximum": range.end() });
+    Shape::new(expected, schema, move |value| {
         let integer = match value {
             DeValue::Integer(integer) => integer,
             DeValue::Float(_) => return Err(Refusal::because("is not a whole number")),
@@ -133,7 +161,8 @@ where
 /// A number, whole or not, within `range`; `what` is its unit or meaning.
 pub(super) fn number(range: RangeInclusive<f32>, what: &str) -> Shape<'static, f32> {
     let expected = format!("a number from {} to {} ({what})", range.start(), range.end());
-    Shape::new(expected, move |value| {
+    let schema = json!({ "type": "number", "minimum": range.start(), "maximum": range.end() });
+    Shape::new(expected, schema, move |value| {
         let number = match value {
             DeValue::Float(float) => float.as_str().parse::<f32>().ok(),
             DeValue::Integer(integer) => {
@@ -150,7 +179,8 @@ pub(super) fn length_of_time(range: RangeInclusive<Duration>) -> Shape<'static, 
     let [least, most] = [*range.start(), *range.end()].map(duration::format);
     let expected =
         format!("a duration from \"{least}\" to \"{most}\": a number and ms, s, min, h or d, in quotes");
-    Shape::new(expected, move |value| match value {
+    let schema = json!({ "type": "string", "pattern": duration::PATTERN });
+    Shape::new(expected, schema, move |value| match value {
         DeValue::String(text) => match duration::parse(text) {
             Ok(length) if range.contains(&length) => Ok(length),
             Ok(_) => Err(Refusal::because("is out of range")),
@@ -171,6 +201,7 @@ pub(super) fn choice<'s, T: Copy + 's>(
     choices: &'s [(&'s str, T)],
     other_names: &'s [(&'s str, &'s str)],
 ) -> Shape<'s, T> {
+    let words: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
     let names: Vec<_> = choices.iter().map(|(name, _)| format!("{name:?}")).collect();
     parsed(format!("one of {}", names.join(", ")), move |text| {
         choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value).ok_or_else(|| {
@@ -180,11 +211,13 @@ pub(super) fn choice<'s, T: Copy + 's>(
             Refusal::because("is not one of the choices").meant(meant.map(|name| format!("{name:?}")))
         })
     })
+    .like(json!({ "enum": words }))
 }
 
 /// A list of texts.
 pub(super) fn texts(what: &str) -> Shape<'static, Vec<String>> {
-    Shape::new(format!("{what}: texts in quotes between [ and ]"), |value| {
+    let schema = json!({ "type": "array", "items": { "type": "string" } });
+    Shape::new(format!("{what}: texts in quotes between [ and ]"), schema, |value| {
         let list = value.as_array().ok_or_else(Refusal::wrong_type)?;
         let texts = list.iter().map(|item| item.get_ref().as_str().map(str::to_owned));
         texts
@@ -197,7 +230,8 @@ pub(super) fn texts(what: &str) -> Shape<'static, Vec<String>> {
 pub(super) fn address() -> Shape<'static, SocketAddr> {
     let expected = "an address and a port, e.g. \"127.0.0.1:8080\" (this machine only), \"0.0.0.0:8080\" \
                     (every network) or \"[::1]:8080\"";
-    Shape::new(expected, |value| {
+    let schema = json!({ "type": "string", "pattern": ":[0-9]{1,5}$" });
+    Shape::new(expected, schema, |value| {
         let port = |port: &str| port.parse::<u16>().ok().map(|port| format!("\"127.0.0.1:{port}\""));
         let text = match value {
             DeValue::String(text) => text.as_ref(),

@@ -6,8 +6,9 @@ use super::finding::Finding;
 use super::nearest::nearest;
 use super::shape::Shape;
 use super::source::{Source, brief};
+use serde_json::Value;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::PathBuf;
 use toml::de::{DeTable, DeValue};
@@ -40,7 +41,21 @@ pub(super) struct Reader<'t> {
     findings: RefCell<Vec<Finding>>,
     unknown: RefCell<Vec<Unknown>>,
     /// Every key that was asked for: `mqtt.tls.ca`, `[camera].url`.
-    known: RefCell<BTreeSet<String>>,
+    known: RefCell<BTreeMap<String, Known>>,
+    /// How many tables of each kind (`[camera]`, `mqtt.tls`) were read.
+    tables: RefCell<BTreeMap<String, usize>>,
+}
+
+/// What a reading learned of a key that the program has.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Known {
+    /// What its values look like, as JSON schema; `None` for a section.
+    pub(super) schema: Option<Value>,
+    /// Whether every table of its kind must have it.
+    pub(super) is_required: bool,
+    /// Whether its section takes any key.
+    pub(super) is_free: bool,
+    required_in: usize,
 }
 
 /// A key that its table does not have.
@@ -66,6 +81,7 @@ impl<'t> Reader<'t> {
             findings: RefCell::default(),
             unknown: RefCell::default(),
             known: RefCell::default(),
+            tables: RefCell::default(),
         }
     }
 
@@ -80,21 +96,26 @@ impl<'t> Reader<'t> {
     }
 
     /// Every key that the program has, e.g. `mqtt.host` or `[camera].url`, and every finding.
-    pub(super) fn into_findings(self) -> (BTreeSet<String>, Vec<Finding>) {
-        let known = self.known.into_inner();
+    pub(super) fn into_findings(self) -> (BTreeMap<String, Known>, Vec<Finding>) {
+        let mut known = self.known.into_inner();
+        let tables = self.tables.into_inner();
+        for (path, key) in &mut known {
+            let table = path.rsplit_once('.').map_or("", |(table, _)| table);
+            key.is_required = key.required_in > 0 && tables.get(table) == Some(&key.required_in);
+        }
         let mut findings = self.findings.into_inner();
         // A key that is misspelt is not also missing: one mistake, not two.
         let mut misspelt = BTreeSet::new();
         for Unknown { finding, word, parent, siblings } in self.unknown.into_inner() {
             let elsewhere = || {
-                if parent.is_empty() || !known.contains(&word) {
+                if parent.is_empty() || !known.contains_key(&word) {
                     return None;
                 }
                 Some(format!("`{word}` is a section of its own: give it a line `[{word}]`"))
             };
             let key_elsewhere = || {
                 let places: Vec<_> = known
-                    .iter()
+                    .keys()
                     .filter_map(|path| path.rsplit_once('.').filter(|(_, key)| *key == word))
                     .map(|(section, _)| format!("[{section}]"))
                     .collect();
@@ -136,6 +157,7 @@ impl<'r, 't> Table<'r, 't> {
         plain_path: String,
         span: Option<Range<usize>>,
     ) -> Self {
+        *reader.tables.borrow_mut().entry(plain_path.clone()).or_default() += 1;
         Table {
             reader,
             entries,
@@ -156,7 +178,7 @@ impl<'r, 't> Table<'r, 't> {
         let mut asked = self.asked.borrow_mut();
         if !asked.contains(&key) {
             asked.push(key);
-            self.reader.known.borrow_mut().insert(join(&self.plain_path, key));
+            self.reader.known.borrow_mut().entry(join(&self.plain_path, key)).or_default();
         }
         // Where a value is not TOML the parser leaves one of no length: that counts as none.
         let value = self.entries?.get(key).filter(|value| !value.span().is_empty())?;
@@ -210,7 +232,9 @@ impl<'r, 't> Table<'r, 't> {
 
     /// The value of `key`; `None` if it is absent or (after reporting it) does not fit.
     pub(super) fn optional<T>(&self, key: &'static str, shape: &Shape<'_, T>) -> Option<T> {
-        let (span, value) = self.value(key)?;
+        let found = self.value(key);
+        self.learn(key, |known| known.schema = Some(shape.described()));
+        let (span, value) = found?;
         let refusal = match shape.read(value) {
             Ok(value) => return Some(value),
             Err(refusal) => refusal,
@@ -227,6 +251,11 @@ impl<'r, 't> Table<'r, 't> {
         None
     }
 
+    /// Notes something of a key.
+    fn learn(&self, key: &str, what: impl FnOnce(&mut Known)) {
+        what(self.reader.known.borrow_mut().entry(join(&self.plain_path, key)).or_default());
+    }
+
     /// The value of `key`, or its default.
     pub(super) fn or<T>(&self, key: &'static str, shape: &Shape<'_, T>, default: T) -> T {
         self.optional(key, shape).unwrap_or(default)
@@ -234,6 +263,7 @@ impl<'r, 't> Table<'r, 't> {
 
     /// The value of `key`, which must be there.
     pub(super) fn required<T>(&self, key: &'static str, shape: &Shape<'_, T>) -> Option<T> {
+        self.learn(key, |known| known.required_in += 1);
         if !self.has(key) {
             self.missing(key, &shape.expected);
         }
@@ -331,6 +361,7 @@ impl<'r, 't> Table<'r, 't> {
     /// Every key and value of a table whose keys are free.
     pub(super) fn free<T>(&self, shape: &Shape<'_, T>) -> Vec<(String, T)> {
         let mut pairs = Vec::new();
+        self.reader.known.borrow_mut().entry(self.plain_path.clone()).or_default().is_free = true;
         for (key, value) in self.entries.into_iter().flatten() {
             match shape.read(value.get_ref()) {
                 Ok(value) => pairs.push((key.get_ref().to_string(), value)),

@@ -1,6 +1,7 @@
 //! The sections of the configuration, one file each: which keys there are, their shapes, ranges and
 //! defaults. A section reads everything it has before it gives up, so that all mistakes are found.
 
+mod backup;
 mod broker;
 mod bus;
 mod camera;
@@ -19,7 +20,7 @@ use super::files;
 use super::finding::Finding;
 use super::shape::{Refusal, parsed, whole};
 use super::table::Table;
-use crate::storage::settings::StorageSettings;
+use crate::storage::settings::{KEEP_DAYS, StorageSettings};
 
 /// More cameras than one box can look at.
 const MOST_CAMERAS: usize = 64;
@@ -47,7 +48,8 @@ pub(super) fn read(root: &Table<'_, '_>) -> Option<Settings> {
     let bus = bus::read(&mqtt_section, broker.as_ref(), store.as_ref().map(|store| &store.id));
     let web_section = root.section("web");
     let web = web::read(&web_section);
-    let storage = read_storage(&root.section("storage"));
+    let mut storage = read_storage(&root.section("storage"));
+    storage.backup = backup::read(&root.section("backup"), store.as_ref().map(|store| &store.id));
     let log = read_log(&root.section("log"));
     let import = import::read(&root.section("import"));
     root.finish();
@@ -75,7 +77,7 @@ pub(super) fn read(root: &Table<'_, '_>) -> Option<Settings> {
 fn read_storage(table: &Table<'_, '_>) -> StorageSettings {
     let base = &table.reader().folder;
     let folder = table.or("folder", &files::path(base, "a folder"), "/var/lib/shopguide".into());
-    let keep_days = table.or("keep_days", &whole(1..=36_500, "days"), 730);
+    let keep_days = table.or("keep_days", &whole(1..=36_500, "days"), KEEP_DAYS);
     if folder.exists() && !folder.is_dir() {
         let finding = Finding::error(format!("{} is not a folder", table.quote("folder")));
         table.report(
@@ -84,7 +86,7 @@ fn read_storage(table: &Table<'_, '_>) -> StorageSettings {
         );
     }
     table.finish();
-    StorageSettings { folder, keep_days }
+    StorageSettings { folder, keep_days, backup: None }
 }
 
 fn read_log(table: &Table<'_, '_>) -> String {

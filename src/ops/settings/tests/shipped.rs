@@ -1,25 +1,13 @@
 //! Promises about `config/shopguide.toml`: it works as shipped, the defaults written in it are the
 //! real ones, its examples are valid, and it mentions every key that the program knows.
 
-use super::super::table::Credentials;
+use super::super::schema::{SHIPPED, uncommented};
+use super::super::table::{Credentials, Known};
 use super::super::{Settings, Surroundings, Warning, read};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
 
-const SHIPPED: &str = include_str!("../../../../config/shopguide.toml");
 const PEM: &str = "-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n";
-
-/// The shipped file with its defaults (`#key = value`) or also its examples (`##...`) turned on.
-fn uncommented(examples: bool) -> String {
-    let turned_on = |line: &'static str| {
-        let example = line.strip_prefix("##").filter(|_| examples);
-        let default = line
-            .strip_prefix('#')
-            .filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '['));
-        example.or(default).unwrap_or(line)
-    };
-    SHIPPED.lines().map(|line| turned_on(line).to_owned() + "\n").collect()
-}
 
 /// What the shipped file says under every header of `section` (`mqtt`, `camera`, `import.receipts`)
 /// and of the sections inside it.
@@ -40,7 +28,7 @@ fn text_of_section(section: &str) -> String {
     text
 }
 
-fn read_in(folder: &Path, text: &str) -> ((Settings, Vec<Warning>), BTreeSet<String>) {
+fn read_in(folder: &Path, text: &str) -> ((Settings, Vec<Warning>), BTreeMap<String, Known>) {
     let surroundings = Surroundings {
         file: &folder.join("shopguide.toml"),
         folder: folder.to_owned(),
@@ -93,6 +81,26 @@ fn its_examples_are_valid_and_it_mentions_every_key() {
         let is_section = !text_of_section(&path.replace(['[', ']'], "")).is_empty();
         is_section || text_of_section(section).contains(&format!("{key} = "))
     };
-    let silent: Vec<_> = known.iter().filter(|key| !mentioned(key)).collect();
+    let silent: Vec<_> = known.keys().filter(|key| !mentioned(key)).collect();
     assert!(silent.is_empty(), "config/shopguide.toml does not mention {silent:?}");
+}
+
+#[test]
+fn every_example_is_valid() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/examples");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(examples).unwrap() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("secrets")).unwrap();
+        for secret in ["door-camera", "chain-broker", "api.token"] {
+            std::fs::write(folder.path().join("secrets").join(secret), "0123456789abcdef\n").unwrap();
+        }
+        std::fs::write(folder.path().join("chain-ca.pem"), PEM).unwrap();
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let text = text.replace("/etc/shopguide", &folder.path().to_string_lossy());
+        let ((settings, _), _) = read_in(folder.path(), &text);
+        assert!(!settings.cameras.is_empty() && !settings.displays.is_empty());
+        seen += 1;
+    }
+    assert_eq!(seen, 3);
 }
