@@ -23,6 +23,7 @@ mod counts;
 mod database;
 mod erasure;
 mod error;
+mod export;
 #[cfg(test)]
 mod fixture;
 mod history;
