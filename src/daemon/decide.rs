@@ -12,7 +12,7 @@ use crate::camera::Frame;
 use crate::clock::{Clock, Now};
 use crate::display::{Ack, AckKind};
 use crate::gallery::{Gallery, Match};
-use crate::id::{MemberId, ProductId, ZoneId};
+use crate::id::{DisplayId, MemberId, ProductId, ZoneId};
 use crate::ops::metrics::Metrics;
 use crate::ops::settings::Settings;
 use crate::publish::Desired;
@@ -53,6 +53,12 @@ pub enum Input {
     Seen(Sighting, Option<Frame>),
     /// A display said something about a slate.
     Ack(Ack),
+    /// Who showed a card at a kiosk; `None` when they are done there.
+    Card(DisplayId, Option<MemberId>),
+    /// Staff said that whoever stands in the zone is not this member.
+    NotThem(MemberId, ZoneId),
+    /// Members were erased or paused: read them again at once.
+    Members,
     /// A member's receipt was stored.
     Bought(MemberId),
     /// All receipts were read again.
@@ -109,6 +115,12 @@ struct Here {
     entered: Now,
     /// Capture time of the last frame that showed them.
     seen: jiff::Timestamp,
+    /// Member since.
+    since: Option<jiff::Timestamp>,
+    /// Votes that decided it; 0 for a card.
+    votes: u32,
+    /// Their mean cosine.
+    score: f32,
 }
 
 /// The deciding thread's own.
@@ -139,6 +151,8 @@ pub struct Decider {
     ids: SlateIds,
     personal_for: Duration,
     here: BTreeMap<(MemberId, ZoneId), Here>,
+    /// Who is at a kiosk by card: cameras do not end that.
+    cards: BTreeMap<DisplayId, (MemberId, ZoneId)>,
     dismissed: BTreeMap<MemberId, BTreeMap<ProductId, Now>>,
     awaited: VecDeque<Awaited>,
     out: Out,
@@ -173,10 +187,11 @@ impl Decider {
             time_zone: TimeZone::get(&settings.store.time_zone).unwrap_or(TimeZone::UTC),
             read: None,
             looked: None,
-            stations: settings.displays.iter().cloned().map(Station::new).collect(),
+            stations: settings.screens().map(Station::new).collect(),
             ids: SlateIds::new(boot),
             personal_for: settings.personal_for(),
             here: BTreeMap::new(),
+            cards: BTreeMap::new(),
             dismissed: BTreeMap::new(),
             awaited: VecDeque::new(),
             out,
@@ -209,6 +224,9 @@ impl Decider {
         match input {
             Input::Seen(sighting, frame) => self.seen(&sighting, frame, now),
             Input::Ack(ack) => self.ack(ack, now),
+            Input::Card(kiosk, member) => self.card(&kiosk, member, now),
+            Input::NotThem(member, zone) => self.not_them(member, &zone, now),
+            Input::Members => self.looked = None,
             Input::Bought(member) => self.bought(member, now),
             Input::Shop(taken) => self.take(*taken, now),
             Input::Embedder(embedder) => self.change_embedder(embedder),
@@ -277,45 +295,77 @@ impl Decider {
     fn present(&mut self, presence: Presence) {
         match presence {
             Presence::Entered { member, zone, at, captured, votes, score } => {
-                self.out.metrics.visits.inc();
-                self.out.metrics.present.inc();
                 Metrics::observe(&self.out.metrics.decision, at.since(captured));
                 tracing::info!(%zone, votes, score = f64::from(score), "a member came");
-                let alias = self.store.member(member).ok().flatten().map_or_else(String::new, |m| m.alias);
-                let tag = VisitTag::random();
-                self.tell(VisitMessage {
-                    visit: tag.clone(),
-                    zone: zone.clone(),
-                    entered: at.utc,
-                    left: None,
-                });
-                self.event(at, LiveWhat::Entered { alias: alias.clone(), zone: zone.clone(), votes, score });
-                self.out.recorder.send(Record::Entered { member, zone: zone.clone(), at: at.utc });
-                self.stations_of(&zone).for_each(|s| s.enter(member));
-                let here = Here { alias, tag, entered: at, seen: captured.utc };
-                self.here.insert((member, zone), here);
+                self.arrive(member, zone, at, captured, votes, score);
             }
             Presence::Dwelt { zone, .. } => tracing::debug!(%zone, "a member stays"),
-            Presence::Left { member, zone, entered, at } => {
-                self.out.metrics.present.dec();
-                tracing::info!(%zone, "a member left");
-                self.out.recorder.send(Record::Left { member, zone: zone.clone(), at: at.utc });
-                self.stations_of(&zone).for_each(|s| s.leave(member));
-                if let Some(here) = self.here.remove(&(member, zone.clone())) {
-                    let left = Some(at.utc.max(here.entered.utc));
-                    self.tell(VisitMessage {
-                        visit: here.tag,
-                        zone: zone.clone(),
-                        entered: here.entered.utc,
-                        left,
-                    });
-                    self.event(
-                        at,
-                        LiveWhat::Left { alias: here.alias, zone, stayed: Some(at.since(entered)) },
-                    );
+            Presence::Left { member, zone, at, .. } => {
+                // Whoever showed a card here stays until they are done.
+                if !self.cards.values().any(|(m, z)| *m == member && *z == zone) {
+                    tracing::info!(%zone, "a member left");
+                    self.depart(member, zone, at);
                 }
             }
         }
+    }
+
+    /// A member is in a zone from now on, recognised or by card.
+    fn arrive(&mut self, member: MemberId, zone: ZoneId, at: Now, captured: Now, votes: u32, score: f32) {
+        if self.here.contains_key(&(member, zone.clone())) {
+            return;
+        }
+        self.out.metrics.visits.inc();
+        self.out.metrics.present.inc();
+        let known = self.store.member(member).ok().flatten();
+        let (alias, since) = known.map_or((String::new(), None), |m| (m.alias, Some(m.joined)));
+        let tag = VisitTag::random();
+        self.tell(VisitMessage { visit: tag.clone(), zone: zone.clone(), entered: at.utc, left: None });
+        self.event(at, LiveWhat::Entered { alias: alias.clone(), zone: zone.clone(), votes, score });
+        self.out.recorder.send(Record::Entered { member, zone: zone.clone(), at: at.utc });
+        self.stations_of(&zone).for_each(|s| s.enter(member));
+        let here = Here { alias, tag, entered: at, seen: captured.utc, since, votes, score };
+        self.here.insert((member, zone), here);
+    }
+
+    /// A member is in a zone no longer.
+    fn depart(&mut self, member: MemberId, zone: ZoneId, at: Now) {
+        let Some(here) = self.here.remove(&(member, zone.clone())) else { return };
+        self.out.metrics.present.dec();
+        self.out.recorder.send(Record::Left { member, zone: zone.clone(), at: at.utc });
+        self.stations_of(&zone).for_each(|s| s.leave(member));
+        let left = Some(at.utc.max(here.entered.utc));
+        self.tell(VisitMessage { visit: here.tag, zone: zone.clone(), entered: here.entered.utc, left });
+        let stayed = Some(at.since(here.entered));
+        self.event(at, LiveWhat::Left { alias: here.alias, zone, stayed });
+    }
+
+    /// Someone showed a card at a kiosk, or is done there.
+    fn card(&mut self, kiosk: &DisplayId, member: Option<MemberId>, now: Now) {
+        if let Some((before, zone)) = self.cards.remove(kiosk) {
+            let seen = self.visits.present().any(|(m, z, _)| m == before && *z == zone);
+            let elsewhere = self.cards.values().any(|(m, z)| *m == before && *z == zone);
+            if !seen && !elsewhere {
+                self.depart(before, zone, now);
+            }
+        }
+        let zone = self.stations.iter().find(|s| s.settings.id == *kiosk).map(|s| s.settings.zone.clone());
+        if let Some((member, zone)) = member.zip(zone) {
+            self.cards.insert(kiosk.clone(), (member, zone.clone()));
+            self.arrive(member, zone, now, now, 0, 0.0);
+        }
+    }
+
+    /// "Not this person": the visit ends, and the score that made it is kept for the threshold's review.
+    fn not_them(&mut self, member: MemberId, zone: &ZoneId, now: Now) {
+        let Some(here) = self.here.get(&(member, zone.clone())) else { return };
+        let (score, votes) = ((here.votes > 0).then_some(here.score), here.votes);
+        self.out.recorder.send(Record::Refused { member, zone: zone.clone(), at: now.utc, score, votes });
+        self.cards.retain(|_, (m, z)| *m != member || z != zone);
+        for presence in self.visits.dismiss(member, zone, now) {
+            self.present(presence);
+        }
+        self.depart(member, zone.clone(), now);
     }
 
     fn tell(&self, visit: VisitMessage) {
@@ -496,8 +546,8 @@ impl Decider {
             }
         }
         for station in &mut self.stations {
-            if let Some(new) = settings.displays.iter().find(|d| d.id == station.settings.id) {
-                station.settings = new.clone();
+            if let Some(new) = settings.screens().find(|d| d.id == station.settings.id) {
+                station.settings = new;
             }
         }
         self.read = None;
@@ -579,9 +629,17 @@ impl Decider {
         let gone: BTreeSet<MemberId> =
             self.here.keys().map(|(m, _)| *m).filter(|m| !known.contains(m)).collect();
         for member in gone {
+            let by_card = self.cards.values().any(|(m, _)| *m == member);
+            if by_card && self.store.member(member)?.is_some() {
+                continue;
+            }
+            self.cards.retain(|_, (m, _)| *m != member);
             for presence in self.visits.forget(member) {
                 self.present(presence);
             }
+            let zones: Vec<ZoneId> =
+                self.here.keys().filter(|(m, _)| *m == member).map(|(_, z)| z.clone()).collect();
+            zones.into_iter().for_each(|zone| self.depart(member, zone, self.clock.now()));
             self.dismissed.remove(&member);
             self.awaited.retain(|a| a.slate.audience != Audience::Personal { member });
         }

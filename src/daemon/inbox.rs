@@ -2,6 +2,7 @@
 //! each is answered only after its commit, and what can never be taken is refused in words.
 
 use super::decide::Input;
+use super::desk::Desk;
 use crate::camera::{Cameras, PostError};
 use crate::ops::metrics::Metrics;
 use crate::publish::wire::{CatalogueMessage, ProductMessage, ReceiptMessage, StockMessage};
@@ -26,6 +27,8 @@ pub struct Inbox {
     pub decider: SyncSender<Input>,
     /// Where posted frames go.
     pub cameras: Arc<Cameras>,
+    /// Who serves the kiosks.
+    pub desk: Arc<Desk>,
     /// Counters.
     pub metrics: Metrics,
 }
@@ -63,6 +66,12 @@ impl Inbox {
             Request::Stock(levels, reply) => {
                 let levels = levels.into_iter().map(|StockIn { sku, stock }| level(sku, stock)).collect();
                 let _ = reply.send(self.products(levels));
+            }
+            Request::Kiosk(request, reply) => {
+                let _ = reply.send(self.desk.serve(request));
+            }
+            Request::Export(code, reply) => {
+                let _ = reply.send(self.desk.export(&code));
             }
             Request::Frame(camera, bytes, reply) => {
                 let posted = self.cameras.post(&camera, bytes.to_vec());
@@ -146,7 +155,8 @@ fn is_final(error: &StorageError) -> bool {
     matches!(error, StorageError::Invalid(_) | StorageError::NoSuchProduct(_) | StorageError::NoSuchMember(_))
 }
 
-fn refused(error: StorageError) -> Refused {
+/// A refusal of the database in words.
+pub(super) fn refused(error: StorageError) -> Refused {
     let fault = |remedy: &str| Fault::new(error.to_string(), "", remedy);
     match error {
         StorageError::Full { .. } => {

@@ -5,6 +5,7 @@
 //! missing is no failure, it is reported and comes back by itself; [`Daemon::stop`] returns within 10 s.
 
 mod decide;
+mod desk;
 mod gauges;
 mod heartbeat;
 mod inbox;
@@ -29,8 +30,10 @@ use crate::storage::{StorageError, Store};
 use crate::vision::{Eyes, ModelError};
 use crate::web::{self, AppState, Live, LiveCamera, Status};
 use decide::{Decider, Input, Out};
+use desk::Desk;
 use heartbeat::Heartbeat;
 use inbox::Inbox;
+use jiff::tz::TimeZone;
 use look::{Looker, Recognition};
 use models::Models;
 use pulse::Pulse;
@@ -157,9 +160,9 @@ impl Daemon {
         let entered = runtime.enter();
 
         // outwards first: what displays should show, and who carries it
-        let desired = Desired::new(settings.displays.iter().map(|d| d.id.clone()));
+        let desired = Desired::new(settings.screens().map(|d| d.id));
         let (intake, deliveries) =
-            Intake::new(&settings.store.id, settings.displays.iter().map(|d| d.id.clone()), clock.clone());
+            Intake::new(&settings.store.id, settings.screens().map(|d| d.id), clock.clone());
         let broker = match &settings.broker {
             Some(broker) => Some(runtime.block_on(Broker::start(broker, Some(intake.clone())))?),
             None => None,
@@ -212,6 +215,21 @@ impl Daemon {
         let in_use = Arc::new(Mutex::new(in_use));
         let new_eyes = models::NewEyes::default();
         let models = Models::new(&eyes, store.folder(), decider.clone(), new_eyes.clone(), in_use.clone());
+        let desk = Desk::new(
+            settings.kiosks.clone(),
+            eyes.another(),
+            desk::Means {
+                store: store.clone(),
+                clock: clock.clone(),
+                decider: decider.clone(),
+                cameras: cameras.clone(),
+                desired: desired.clone(),
+                new_eyes: new_eyes.clone(),
+                threshold: settings.recognition.threshold,
+                time_zone: TimeZone::get(&settings.store.time_zone).unwrap_or(TimeZone::UTC),
+            },
+        );
+        let desk = Arc::new(desk);
         let mut looking = Vec::new();
         let more: Vec<Eyes> = (1..settings.vision.threads).map(|_| eyes.another()).collect();
         for (n, eyes) in std::iter::once(eyes).chain(more).enumerate() {
@@ -268,7 +286,9 @@ impl Daemon {
             decider: decider.clone(),
             cameras: cameras.clone(),
             metrics: metrics.clone(),
+            desk: desk.clone(),
         };
+        runtime.spawn(tidy(desk));
         runtime.spawn(inbox.run(requested, deliveries));
         let keep_days = settings.lock().unwrap_or_else(|e| e.into_inner()).storage.keep_days;
         runtime.spawn(keep_house(store.clone(), clock.clone(), keep_days));
@@ -278,6 +298,8 @@ impl Daemon {
                 web: known.web,
                 store: known.store,
                 displays: known.displays,
+                kiosks: known.kiosks,
+                keep_days: known.storage.keep_days,
                 desired,
                 live,
                 clock: clock.clone(),
@@ -436,6 +458,18 @@ fn live_view(settings: &Settings) -> Live {
     let camera =
         |c: &crate::camera::settings::CameraSettings| LiveCamera { id: c.id.clone(), zone: c.zone.clone() };
     Live::of(settings.cameras.iter().map(camera))
+}
+
+/// Ends kiosk sessions that nobody touches.
+async fn tidy(desk: Arc<Desk>) {
+    let mut every = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        every.tick().await;
+        let desk = desk.clone();
+        if tokio::task::spawn_blocking(move || desk.tidy()).await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Once a day takes out what is older than it may be kept.

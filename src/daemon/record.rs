@@ -24,6 +24,8 @@ pub enum Record {
     Entered { member: MemberId, zone: ZoneId, at: Timestamp },
     /// A member left a zone.
     Left { member: MemberId, zone: ZoneId, at: Timestamp },
+    /// Staff said that it was somebody else; without a score when a card had been shown.
+    Refused { member: MemberId, zone: ZoneId, at: Timestamp, score: Option<f32>, votes: u32 },
     /// A slate was made for a display in this zone.
     Slate(Arc<Slate>, ZoneId),
     /// A display spoke about a slate.
@@ -82,6 +84,9 @@ fn write(
             if let Some(visit) = open.remove(&(member, zone)) {
                 store.leave_visit(visit, at)?;
             }
+        }
+        Record::Refused { member, zone, at, score, votes } => {
+            store.record_refusal(member, &zone, at, score, votes)?;
         }
         Record::Slate(slate, zone) => {
             let visit = match slate.audience {

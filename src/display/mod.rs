@@ -1,7 +1,9 @@
 //! What a display shows and when it stops being true. Pure.
 
+mod kiosk;
 mod turns;
 
+pub use kiosk::KioskSettings;
 pub use turns::Turns;
 
 use crate::id::{DisplayId, SlateId, StoreId, ZoneId};
@@ -18,12 +20,54 @@ pub struct DisplaySettings {
     pub zone: ZoneId,
     /// Products on a slate (1 to 12; default 3).
     pub items: usize,
+    /// How its page lays them out.
+    pub layout: Layout,
     /// Language of its texts.
     pub language: Language,
     /// A title for its page, e.g. "Tea and coffee".
     pub title: Option<String>,
     /// Limits its store-level and discovery content to this category; `None` is the whole store.
     pub category: Option<String>,
+}
+
+/// How a display's page lays a slate out. Landscape or portrait follows the glass itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Layout {
+    /// By the number of products.
+    #[default]
+    Auto,
+    /// One product, large.
+    Hero,
+    /// Three.
+    Three,
+    /// Six.
+    Six,
+    /// Electronic paper: black on white, nothing moves, at most one change a minute, and nothing
+    /// personal, because it could not be taken off in time.
+    Paper,
+}
+
+impl Layout {
+    /// As the configuration and the page write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Layout::Auto => "auto",
+            Layout::Hero => "hero",
+            Layout::Three => "three",
+            Layout::Six => "six",
+            Layout::Paper => "paper",
+        }
+    }
+
+    /// The number of products that it is made for, if it is made for one.
+    pub fn items(self) -> Option<usize> {
+        match self {
+            Layout::Hero => Some(1),
+            Layout::Three => Some(3),
+            Layout::Six => Some(6),
+            Layout::Auto | Layout::Paper => None,
+        }
+    }
 }
 
 /// What a display did with a slate.

@@ -14,6 +14,14 @@ pub const TEXT: (&str, &str) = (
      and I can use my card instead of my face with the same benefits.",
 );
 
+/// The same in Chinese: a text of its own, so that it is known which words were read.
+pub const TEXT_ZH: (&str, &str) = (
+    "2026-11-zh",
+    "我愿意成为会员。本店会保存我用会员卡购买的商品，并据此向我推荐商品。如果我同时同意人脸识别，本店会将我面部的\
+     数学模板加密保存在店内的设备上，不保存任何照片。我可以随时在店内要求删除以上全部内容；我也可以用会员卡代替人脸，\
+     享受同样的优惠。",
+);
+
 /// What a member agreed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {

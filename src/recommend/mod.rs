@@ -7,6 +7,7 @@
 
 mod catalogue;
 pub mod policy;
+pub mod portrait;
 mod product;
 pub mod ranker;
 mod reason;

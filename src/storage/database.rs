@@ -18,7 +18,11 @@ const APPLICATION: i64 = 1_936_156_516;
 const SQLITE: i32 = 3_051_003;
 
 /// Every migration, oldest first; the schema's version is how many ran.
-const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001.sql"),
+    include_str!("migrations/0002.sql"),
+    include_str!("migrations/0003.sql"),
+];
 
 /// The newest schema.
 pub(super) const SCHEMA: i64 = MIGRATIONS.len() as i64;

@@ -40,6 +40,8 @@ pub struct Member {
     pub templates: u32,
     /// Whether being recognised by face was agreed to.
     pub face_consent: bool,
+    /// Whether the member paused being recognised: templates are kept and not compared.
+    pub paused: bool,
 }
 
 /// What is sealed, opened.
@@ -59,7 +61,7 @@ impl std::fmt::Debug for Details {
 
 const MEMBER: &str = "SELECT m.id, m.token, m.alias, m.joined, \
     (SELECT COUNT(*) FROM templates t WHERE t.member = m.id), \
-    EXISTS (SELECT 1 FROM consents c WHERE c.member = m.id AND c.scope = 'face') FROM members m";
+    EXISTS (SELECT 1 FROM consents c WHERE c.member = m.id AND c.scope = 'face'), m.paused FROM members m";
 
 fn member(row: &rusqlite::Row<'_>) -> rusqlite::Result<Member> {
     Ok(Member {
@@ -69,6 +71,7 @@ fn member(row: &rusqlite::Row<'_>) -> rusqlite::Result<Member> {
         joined: columns::time(row, 3)?,
         templates: row.get(4)?,
         face_consent: row.get(5)?,
+        paused: row.get(6)?,
     })
 }
 
@@ -184,6 +187,20 @@ impl Store {
         })
     }
 
+    /// Pauses being recognised, or ends the pause.
+    pub fn pause(&self, id: MemberId, paused: bool, by: &str, at: Timestamp) -> Result<(), StorageError> {
+        let (by, audit_key) = (by.to_owned(), self.parts.vault.audit_key());
+        let end = self.write(move |db| {
+            expect(db, id)?;
+            db.execute("UPDATE members SET paused = ? WHERE id = ?", params![paused, id.0])?;
+            let detail = if paused { "recognition paused" } else { "recognition resumed" }.to_owned();
+            let entry = Audited { at, by, action: Action::Enrol, member: Some(id), detail };
+            audit::append(db, &audit_key, &entry)
+        })?;
+        self.remember(end);
+        Ok(())
+    }
+
     /// All members in order of alias.
     pub fn members(&self) -> Result<Vec<Member>, StorageError> {
         self.read(|db| {
@@ -276,7 +293,7 @@ fn insert(
     .execute(params![id.0, token, alias, consent.at.as_millisecond(), name, contact])?;
     insert_consent(db, id, consent)?;
     let face_consent = consent.scope == Scope::Face;
-    Ok(Member { id, token, alias, joined: consent.at, templates: 0, face_consent })
+    Ok(Member { id, token, alias, joined: consent.at, templates: 0, face_consent, paused: false })
 }
 
 fn insert_consent(db: &Connection, id: MemberId, consent: &Consent) -> Result<(), StorageError> {

@@ -24,6 +24,7 @@ mod database;
 mod erasure;
 mod error;
 pub mod examine;
+mod export;
 #[cfg(test)]
 mod fixture;
 mod history;

@@ -138,7 +138,9 @@ fn settle(
     folder: &Path,
     unreadable: Unreadable,
 ) -> Result<Option<End>, StorageError> {
-    db.execute("INSERT OR IGNORE INTO consent_texts VALUES (?, ?)", [consent::TEXT.0, consent::TEXT.1])?;
+    for (version, text) in [consent::TEXT, consent::TEXT_ZH] {
+        db.execute("INSERT OR IGNORE INTO consent_texts VALUES (?, ?)", [version, text])?;
+    }
     let mut end = super::audit::notice_restore(db, vault, Timestamp::now())?;
     let tombstones = vault.tombstones()?;
     let holders = vault.holders()?;

@@ -42,6 +42,37 @@ impl Store {
         self.write(|db| Ok(db.execute("UPDATE visits SET left = entered WHERE left IS NULL", [])? as u32))
     }
 
+    /// Keeps the score of a recognition that staff said was wrong; `None` when a card had been shown.
+    pub fn record_refusal(
+        &self,
+        member: MemberId,
+        zone: &ZoneId,
+        at: Timestamp,
+        score: Option<f32>,
+        votes: u32,
+    ) -> Result<(), StorageError> {
+        let zone = zone.clone();
+        self.write(move |db| {
+            super::members::expect(db, member)?;
+            db.prepare_cached(
+                "INSERT INTO refusals (at, zone, member, score, votes) VALUES (?, ?, ?, ?, ?)",
+            )?
+            .execute(params![at.as_millisecond(), zone.as_str(), member.0, score, votes])?;
+            Ok(())
+        })
+    }
+
+    /// Scores of recognitions that staff said were wrong, newest first, at most `most`.
+    pub fn refused_scores(&self, most: usize) -> Result<Vec<f32>, StorageError> {
+        self.read(|db| {
+            let mut rows = db.prepare_cached(
+                "SELECT score FROM refusals WHERE score IS NOT NULL ORDER BY at DESC LIMIT ?",
+            )?;
+            let scores = rows.query_map([most as i64], |r| r.get(0))?.collect::<Result<_, _>>()?;
+            Ok(scores)
+        })
+    }
+
     /// A member dwelt before a product.
     pub fn add_view(
         &self,

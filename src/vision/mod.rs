@@ -5,6 +5,7 @@
 pub mod admission;
 pub mod align;
 pub mod card;
+pub mod code;
 mod convolution;
 pub mod decode;
 pub mod detect;

@@ -77,17 +77,7 @@ pub(super) async fn frame(
     body: Body,
 ) -> Response {
     let done = async {
-        if !is_type(&headers, "image/jpeg") {
-            return Err(fault_json(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                Fault::new(
-                    "this is no image/jpeg",
-                    "content-type",
-                    "Send one JPEG as the body, with Content-Type: image/jpeg.",
-                ),
-            ));
-        }
-        let bytes = whole(body)?;
+        let bytes = jpeg_body(&headers, body)?;
         let refused = |error: FrameRefused| {
             let (status, remedy) = match error {
                 FrameRefused::UnknownCamera => {
@@ -103,17 +93,17 @@ pub(super) async fn frame(
             fault_json(status, Fault::new(error.to_string(), "", remedy))
         };
         let camera = CameraId::new(id).map_err(|_| refused(FrameRefused::UnknownCamera))?;
-        if !bytes.starts_with(&[0xff, 0xd8]) {
-            return Err(refused(FrameRefused::Unreadable("it does not begin like a JPEG".into())));
-        }
         ask(&web, |reply| Request::Frame(camera, bytes, reply)).await?.map_err(refused)?;
-        Ok(StatusCode::NO_CONTENT)
+        Ok::<_, Response>(StatusCode::NO_CONTENT)
     };
     done.await.into_response()
 }
 
 /// Hands a request to the appliance and waits for its answer.
-async fn ask<T>(web: &Shared, make: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, Response> {
+pub(super) async fn ask<T>(
+    web: &Shared,
+    make: impl FnOnce(oneshot::Sender<T>) -> Request,
+) -> Result<T, Response> {
     let (reply, answer) = oneshot::channel();
     hand_over(web, make(reply))?;
     match tokio::time::timeout(COMMIT_WITHIN, answer).await {
@@ -167,6 +157,21 @@ pub(super) fn json_body(headers: &HeaderMap, body: Body) -> Result<Bytes, Respon
         ));
     }
     whole(body)
+}
+
+/// The body, if it is said to be a JPEG and begins like one.
+pub(super) fn jpeg_body(headers: &HeaderMap, body: Body) -> Result<Bytes, Response> {
+    let remedy = "Send one complete JPEG as the body, with Content-Type: image/jpeg.";
+    if !is_type(headers, "image/jpeg") {
+        let fault = Fault::new("this is no image/jpeg", "content-type", remedy);
+        return Err(fault_json(StatusCode::UNSUPPORTED_MEDIA_TYPE, fault));
+    }
+    let bytes = whole(body)?;
+    if !bytes.starts_with(&[0xff, 0xd8]) {
+        let fault = Fault::new("the picture cannot be read: it does not begin like a JPEG", "", remedy);
+        return Err(fault_json(StatusCode::UNPROCESSABLE_ENTITY, fault));
+    }
+    Ok(bytes)
 }
 
 fn whole(body: Body) -> Result<Bytes, Response> {

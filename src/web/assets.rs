@@ -11,10 +11,12 @@ const JS: &str = "text/javascript; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 
 /// Name, type, content.
-const ASSETS: [(&str, &str, &str); 9] = [
+const ASSETS: [(&str, &str, &str); 11] = [
     ("display.css", CSS, include_str!("assets/display.css")),
     ("screen.js", JS, include_str!("assets/screen.js")),
     ("display.js", JS, include_str!("assets/display.js")),
+    ("kiosk.css", CSS, include_str!("assets/kiosk.css")),
+    ("kiosk.js", JS, include_str!("assets/kiosk.js")),
     ("pages.css", CSS, include_str!("assets/pages.css")),
     ("live.css", CSS, include_str!("assets/live.css")),
     ("picture.js", JS, include_str!("assets/picture.js")),

@@ -14,7 +14,7 @@ use crate::publish::Screen;
 use crate::recommend::Language;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, Sse};
 use axum::response::{Html, IntoResponse, Response};
@@ -105,6 +105,7 @@ struct Follower {
     stopping: watch::Receiver<bool>,
     beat: Interval,
     first: bool,
+    language: Option<Language>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -123,14 +124,27 @@ impl Follower {
         }
         let screen = self.screens.borrow_and_update().clone();
         let app = &self.web.app;
-        let view = ScreenView::new(&screen, app.clock.now().utc, &assets::VERSION, &app.store);
+        let now = app.clock.now().utc;
+        let view = ScreenView::new(&screen, now, &assets::VERSION, &app.store, self.language);
         Event::default().event("screen").json_data(view).ok()
     }
 }
 
+/// What stands behind the `?` of a stream's address.
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    /// Reasons and greeting in this language instead of the display's own.
+    lang: Option<Language>,
+}
+
 /// `GET /display/<id>/events`.
-pub(super) async fn events(State(web): Web, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    let Some(screens) = web.display(&id).and_then(|d| web.app.desired.watch(&d.id)) else {
+pub(super) async fn events(
+    State(web): Web,
+    Path(id): Path<String>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Response {
+    let Some(screens) = web.screen(&id).and_then(|d| web.app.desired.watch(&d.id)) else {
         return unknown(&headers);
     };
     let Some(place) = stream_place(&web) else { return too_many_streams() };
@@ -139,6 +153,7 @@ pub(super) async fn events(State(web): Web, Path(id): Path<String>, headers: Hea
         stopping: web.stopping.clone(),
         beat: heartbeat(),
         first: true,
+        language: asked.lang,
         _place: place,
         web,
     };
@@ -204,9 +219,9 @@ pub(super) async fn ack(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let Some(display) = web.display(&id) else { return unknown(&headers) };
+    let Some(display) = web.screen(&id) else { return unknown(&headers) };
     let done = api::json_body(&headers, body).and_then(|bytes| {
-        let ack = read_ack(&bytes, display, web.app.clock.now().utc)
+        let ack = read_ack(&bytes, &display, web.app.clock.now().utc)
             .map_err(|fault| fault_json(StatusCode::UNPROCESSABLE_ENTITY, fault))?;
         api::hand_over(&web, Request::Ack(ack))?;
         Ok(StatusCode::ACCEPTED)

@@ -14,7 +14,7 @@ use axum::extract::{Request, State};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -44,9 +44,7 @@ pub(super) async fn operators_only(State(web): Web, request: Request, next: Next
 fn refuse_operator(web: &Shared, request: &Request) -> Option<(StatusCode, &'static str, &'static str)> {
     let headers = request.headers();
     if let Some(token) = &web.app.web.api_token {
-        if given_token(headers)
-            .is_some_and(|given| blake3::hash(given.as_bytes()) == blake3::hash(token.as_bytes()))
-        {
+        if given_token(headers).is_some_and(|given| same(&given, token)) {
             return None;
         }
         return Some((
@@ -65,6 +63,43 @@ fn refuse_operator(web: &Shared, request: &Request) -> Option<(StatusCode, &'sta
         "Without an API token this answers only to the appliance itself",
         "Configure a token (web.api_token_file), or ask from the appliance at 127.0.0.1.",
     ))
+}
+
+/// Lets a kiosk's own device through, and operators. A device is made a kiosk's by opening
+/// `/kiosk/<id>?device=KEY` once; it gets a cookie that is good for that kiosk only.
+pub(super) async fn kiosks_only(State(web): Web, request: Request, next: Next) -> Response {
+    let id = request.uri().path().split('/').nth(2).unwrap_or_default().to_owned();
+    let Some(key) = web.app.web.api_token.as_deref().map(|token| device_key(token, &id)) else {
+        return operators_only(State(web), request, next).await;
+    };
+    let brought = request.uri().query().and_then(|q| q.split('&').find_map(|p| p.strip_prefix("device=")));
+    if brought.is_some_and(|brought| same(brought, &key)) {
+        let cookie = format!("kiosk={key}; Path=/kiosk/{id}; HttpOnly; SameSite=Strict; Max-Age=315360000");
+        let headers = [(header::SET_COOKIE, cookie), (header::LOCATION, format!("/kiosk/{id}"))];
+        return (StatusCode::SEE_OTHER, headers).into_response();
+    }
+    if cookie(request.headers(), "kiosk").is_some_and(|given| same(&given, &key)) {
+        return next.run(request).await;
+    }
+    operators_only(State(web), request, next).await
+}
+
+/// What makes a device the kiosk `id`; who has it can open that kiosk's page and no other.
+pub(super) fn device_key(api_token: &str, id: &str) -> String {
+    let key = blake3::derive_key("shopguide 2026-11 device of a kiosk", api_token.as_bytes());
+    blake3::keyed_hash(&key, id.as_bytes()).to_hex()[..40].to_owned()
+}
+
+/// Compares secrets in a time that does not depend on where they differ.
+pub(super) fn same(a: &str, b: &str) -> bool {
+    blake3::hash(a.as_bytes()) == blake3::hash(b.as_bytes())
+}
+
+/// A cookie of the request.
+pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok());
+    let mut pairs = cookies.flat_map(|c| c.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(n, _)| *n == name).map(|(_, value)| value.to_owned())
 }
 
 /// The token in the request: bearer, or the password of basic authentication.
@@ -200,6 +235,15 @@ mod tests {
         ] {
             assert_eq!(names_this_machine(&host.parse().unwrap()), ours, "{host}");
         }
+    }
+
+    #[test]
+    fn a_cookie_is_found_among_others() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::COOKIE, "a=1; kiosk=xyz; b=2".parse().unwrap());
+        assert_eq!(cookie(&headers, "kiosk").as_deref(), Some("xyz"));
+        assert_eq!(cookie(&headers, "kios"), None);
+        assert_ne!(device_key("token", "k1"), device_key("token", "k2"));
     }
 
     #[test]

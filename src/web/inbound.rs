@@ -6,6 +6,7 @@
 //! inside. No byte makes these functions panic.
 
 mod fields;
+pub mod kiosk;
 
 use super::refusal::Fault;
 use crate::recommend::Money;

@@ -63,6 +63,19 @@ pub(super) async fn page(State(web): Web) -> Html<String> {
                     }
                 }
             }
+            @if !app.kiosks.is_empty() {
+                section {
+                    h2 { "Kiosks" }
+                    ul.links {
+                        @for kiosk in &app.kiosks {
+                            li { a href={ "/kiosk/" (kiosk.id) } {
+                                strong { (kiosk.title.as_deref().unwrap_or(kiosk.id.as_str())) }
+                                span { "kiosk " (kiosk.id) " · zone " (kiosk.zone) }
+                            } }
+                        }
+                    }
+                }
+            }
             section {
                 h2 { "For whoever looks after it" }
                 ul.links {

@@ -15,6 +15,7 @@ mod display;
 mod guard;
 pub mod inbound;
 mod index;
+mod kiosk;
 pub mod live;
 mod live_page;
 mod refusal;
@@ -26,6 +27,9 @@ pub mod status;
 #[cfg(test)]
 mod tests;
 
+pub use inbound::kiosk::{
+    ConsentGiven, Erased, Joined, KioskAct, KioskAnswer, KioskHint, KioskRequest, Mine,
+};
 pub use inbound::{LineIn, ProductIn, ReceiptIn, StockIn};
 pub use live::{Live, LiveCamera, LiveEvent, LiveFrame, LiveLabel, LiveTrack, LiveWhat};
 pub use refusal::{Fault, Refused};
@@ -33,7 +37,7 @@ pub use server::serve;
 pub use status::Status;
 
 use crate::clock::Clock;
-use crate::display::{Ack, DisplaySettings, StoreSettings};
+use crate::display::{Ack, DisplaySettings, KioskSettings, StoreSettings};
 use crate::id::{CameraId, DisplayId};
 use crate::publish::Desired;
 use axum::Router;
@@ -71,6 +75,10 @@ pub struct AppState {
     pub store: StoreSettings,
     /// The displays that have a page.
     pub displays: Vec<DisplaySettings>,
+    /// The kiosks that have a page.
+    pub kiosks: Vec<KioskSettings>,
+    /// Days that purchases are kept, as kiosks tell it.
+    pub keep_days: u32,
     /// What each display should show now.
     pub desired: Desired,
     /// What the live view shows; [`Live::off`] when it does not exist.
@@ -97,7 +105,11 @@ pub enum Request {
     Catalogue(Vec<ProductIn>, oneshot::Sender<Result<Changes, Refused>>),
     /// Pieces in stock: all of them or none.
     Stock(Vec<StockIn>, oneshot::Sender<Result<Changes, Refused>>),
-    /// A JPEG from a kiosk's browser, for the camera of that name.
+    /// What a shopper does at a kiosk.
+    Kiosk(KioskRequest, oneshot::Sender<Result<KioskAnswer, Refused>>),
+    /// The copy that waits under a code; it is given once.
+    Export(String, oneshot::Sender<Option<String>>),
+    /// A JPEG from a browser, for the camera of that name.
     Frame(CameraId, Bytes, oneshot::Sender<Result<(), FrameRefused>>),
 }
 
@@ -148,6 +160,12 @@ impl Shared {
         let id = DisplayId::new(id).ok()?;
         self.app.displays.iter().find(|d| d.id == id)
     }
+
+    /// The screen of a display or of a kiosk.
+    fn screen(&self, id: &str) -> Option<DisplaySettings> {
+        let kiosk = || self.app.kiosks.iter().find(|k| k.id.as_str() == id).map(KioskSettings::display);
+        self.display(id).cloned().or_else(kiosk)
+    }
 }
 
 /// The handlers' view of [`Shared`].
@@ -162,6 +180,7 @@ fn router(app: AppState, stopping: watch::Receiver<bool>) -> Router {
         .route("/display/{id}", get(display::page))
         .route("/display/{id}/events", get(display::events))
         .route("/display/{id}/ack", post(display::ack).layer(DefaultBodyLimit::max(ACK_BYTES)))
+        .route("/kiosk/{id}/export/{code}", get(kiosk::export))
         .route("/display/worker.js", get(assets::worker))
         .route("/assets/{name}", get(assets::asset))
         .route("/livez", get(status::alive))
@@ -184,7 +203,15 @@ fn router(app: AppState, stopping: watch::Receiver<bool>) -> Router {
     let guarded =
         guarded.route_layer(axum::middleware::from_fn_with_state(shared.clone(), guard::operators_only));
 
+    let kiosks = Router::new()
+        .route("/kiosk/{id}", get(kiosk::page))
+        .route("/kiosk/{id}/do", post(kiosk::act).layer(DefaultBodyLimit::max(ACK_BYTES)))
+        .route("/kiosk/{id}/code", post(kiosk::code).layer(DefaultBodyLimit::max(ACK_BYTES)))
+        .route("/kiosk/{id}/frame", post(kiosk::frame).layer(DefaultBodyLimit::max(FRAME_BYTES)))
+        .route_layer(axum::middleware::from_fn_with_state(shared.clone(), guard::kiosks_only));
+
     open.merge(guarded)
+        .merge(kiosks)
         .fallback(refusal::no_such_page)
         .method_not_allowed_fallback(refusal::wrong_method)
         .layer(axum::middleware::from_fn(guard::same_origin))

@@ -2,7 +2,7 @@
 
 use crate::display::StoreSettings;
 use crate::publish::Screen;
-use crate::recommend::{Audience, Slate};
+use crate::recommend::{Audience, Language, Slate, text};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -39,14 +39,21 @@ struct ItemView {
 }
 
 impl ScreenView {
-    /// What `screen` says at `now`; a personal slate that is no longer valid is left out.
-    pub(super) fn new(screen: &Screen, now: Timestamp, page: &'static str, store: &StoreSettings) -> Self {
+    /// What `screen` says at `now`, its reasons in `language` if one is asked for; a personal slate that
+    /// is no longer valid is left out.
+    pub(super) fn new(
+        screen: &Screen,
+        now: Timestamp,
+        page: &'static str,
+        store: &StoreSettings,
+        language: Option<Language>,
+    ) -> Self {
         let personal = screen.personal.as_ref().filter(|s| s.valid_until > now);
         Self {
             now: now.as_millisecond(),
             page,
-            store: screen.store.as_ref().map(|s| SlateView::new(s, store)),
-            personal: personal.map(|s| SlateView::new(s, store)),
+            store: screen.store.as_ref().map(|s| SlateView::new(s, store).said_in(language, s)),
+            personal: personal.map(|s| SlateView::new(s, store).said_in(language, s)),
         }
     }
 }
@@ -72,5 +79,18 @@ impl SlateView {
             greeting: slate.greeting.clone(),
             items: slate.items.iter().map(item).collect(),
         }
+    }
+
+    /// The same with reasons and greeting in another language; what `slate` says is not changed.
+    fn said_in(mut self, language: Option<Language>, slate: &Slate) -> Self {
+        let Some(language) = language else { return self };
+        for (view, item) in self.items.iter_mut().zip(&slate.items) {
+            view.reason = text::reason(&item.reason, language);
+        }
+        self.greeting = self.greeting.map(|_| match slate.audience {
+            Audience::Store => text::store_greeting(language).to_owned(),
+            Audience::Personal { .. } => text::greeting(language).to_owned(),
+        });
+        self
     }
 }

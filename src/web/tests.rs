@@ -38,6 +38,7 @@ fn site(change: impl FnOnce(&mut AppState)) -> Site {
         id: display(id),
         zone: ZoneId::new("front").unwrap(),
         items: 3,
+        layout: Default::default(),
         language,
         title: Some(format!("The {id} shelf")),
         category: None,
@@ -64,6 +65,8 @@ fn site(change: impl FnOnce(&mut AppState)) -> Site {
         },
         desired: Desired::new(displays.iter().map(|d| d.id.clone())),
         displays: displays.to_vec(),
+        kiosks: Vec::new(),
+        keep_days: 730,
         live: Live::of([LiveCamera {
             id: CameraId::new("door").unwrap(),
             zone: ZoneId::new("front").unwrap(),

@@ -25,7 +25,7 @@ pub use reload::{Change, ReloadPlan, reload_plan};
 
 use crate::broker::settings::BrokerSettings;
 use crate::camera::settings::CameraSettings;
-use crate::display::{DisplaySettings, StoreSettings};
+use crate::display::{DisplaySettings, KioskSettings, StoreSettings};
 use crate::publish::settings::BusSettings;
 use crate::recommend::PolicySettings;
 use crate::storage::settings::StorageSettings;
@@ -54,6 +54,8 @@ pub struct Settings {
     pub cameras: Vec<CameraSettings>,
     /// Every `[[display]]`.
     pub displays: Vec<DisplaySettings>,
+    /// Every `[[kiosk]]`.
+    pub kiosks: Vec<KioskSettings>,
     /// `[vision]`.
     pub vision: VisionSettings,
     /// `[recognition]`.
@@ -75,6 +77,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Every screen that gets slates: the displays, and the kiosks as displays.
+    pub fn screens(&self) -> impl Iterator<Item = DisplaySettings> + '_ {
+        self.displays.iter().cloned().chain(self.kiosks.iter().map(KioskSettings::display))
+    }
+
     /// How long a personal slate stays valid after its member was last seen.
     pub fn personal_for(&self) -> std::time::Duration {
         self.bus.as_ref().map_or(crate::publish::settings::PERSONAL_FOR, |bus| bus.personal_for)

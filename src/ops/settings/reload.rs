@@ -68,6 +68,9 @@ pub fn reload_plan(old: &Settings, new: &Settings) -> ReloadPlan {
     compare_displays(&mut applied, &mut restart, &mut settings.displays, &new.displays);
     compare_bus(&mut applied, &mut restart, &mut settings.bus, &new.bus);
 
+    if old.kiosks != new.kiosks {
+        restart.note("kiosk: the kiosks changed");
+    }
     compare_store(&mut restart, &old.store, &new.store);
     compare_vision(&mut applied, &mut restart, &mut settings.vision, &new.vision);
     compare_broker(&mut restart, &old.broker, &new.broker);
@@ -186,14 +189,15 @@ fn compare_displays(
             restart.note(format!("display {}: removed", before.id));
             continue;
         };
-        let DisplaySettings { id, zone, items, language, title, category } = display;
+        let DisplaySettings { id, zone, items, layout, language, title, category } = display;
         let key = |key: &str| format!("display {id}: {key}");
         restart.compare(&key("zone"), before.zone.as_str(), zone.as_str());
+        restart.compare(&key("layout"), &before.layout, layout);
         applied.compare(&key("items"), &before.items, items);
         applied.compare(&key("language"), &before.language, language);
         applied.compare(&key("title"), &before.title, title);
         applied.compare(&key("category"), &before.category, category);
-        *before = DisplaySettings { zone: before.zone.clone(), ..display.clone() };
+        *before = DisplaySettings { zone: before.zone.clone(), layout: before.layout, ..display.clone() };
     }
 }
 

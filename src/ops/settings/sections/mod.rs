@@ -8,6 +8,7 @@ mod camera;
 mod camera_url;
 mod display;
 mod import;
+mod kiosk;
 mod policy;
 mod recognition;
 mod references;
@@ -26,6 +27,8 @@ use crate::storage::settings::{KEEP_DAYS, StorageSettings};
 const MOST_CAMERAS: usize = 64;
 /// More promotions at a time than anybody keeps in mind.
 const MOST_PROMOTIONS: usize = 1_000;
+/// More kiosks than one box serves.
+const MOST_KIOSKS: usize = 32;
 /// More displays than one box serves.
 const MOST_DISPLAYS: usize = 512;
 
@@ -37,6 +40,8 @@ pub(super) fn read(root: &Table<'_, '_>) -> Option<Settings> {
     let cameras: Vec<_> = camera_entries.iter().map(camera::read).collect();
     let display_entries = root.entries("display", MOST_DISPLAYS);
     let displays: Vec<_> = display_entries.iter().map(display::read).collect();
+    let kiosk_entries = root.entries("kiosk", MOST_KIOSKS);
+    let kiosks: Vec<_> = kiosk_entries.iter().map(kiosk::read).collect();
     let vision = vision::read(&root.section("vision"));
     let recognition = recognition::read(&root.section("recognition"));
     let promotions = root.entries("promotion", MOST_PROMOTIONS);
@@ -54,14 +59,19 @@ pub(super) fn read(root: &Table<'_, '_>) -> Option<Settings> {
     let import = import::read(&root.section("import"));
     root.finish();
 
-    references::check_names(&camera_entries, "camera");
-    references::check_names(&display_entries, "display");
-    references::check_zones(&camera_entries, &display_entries);
+    let watching: Vec<_> = camera_entries.iter().collect();
+    let screens: Vec<_> = display_entries.iter().chain(&kiosk_entries).collect();
+    references::check_names(&watching, "camera");
+    references::check_names(&screens, if kiosk_entries.is_empty() { "display" } else { "display or kiosk" });
+    references::check_zones(&watching, &screens);
+    let cameras_read: Vec<_> = cameras.iter().flatten().collect();
+    references::check_kiosks(&kiosk_entries, &kiosks, &cameras_read);
     references::check_addresses(&web_section, &web, &broker_section, broker.as_ref());
     Some(Settings {
         store: store?,
         cameras: cameras.into_iter().collect::<Option<_>>()?,
         displays: displays.into_iter().collect::<Option<_>>()?,
+        kiosks: kiosks.into_iter().collect::<Option<_>>()?,
         vision,
         recognition,
         policy,

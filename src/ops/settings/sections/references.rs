@@ -2,6 +2,8 @@
 //! watches or shows, addresses that two listeners want.
 
 use crate::broker::settings::BrokerSettings;
+use crate::camera::settings::{CameraSettings, Source};
+use crate::display::KioskSettings;
 use crate::ops::settings::finding::Finding;
 use crate::ops::settings::nearest::nearest;
 use crate::ops::settings::table::Table;
@@ -10,7 +12,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 /// Reports every entry whose `id` an earlier entry has.
-pub(super) fn check_names(entries: &[Table<'_, '_>], what: &str) {
+pub(super) fn check_names(entries: &[&Table<'_, '_>], what: &str) {
     let mut first: BTreeMap<String, usize> = BTreeMap::new();
     for entry in entries {
         let Some(id) = entry.plain_text("id") else { continue };
@@ -27,12 +29,12 @@ pub(super) fn check_names(entries: &[Table<'_, '_>], what: &str) {
 }
 
 /// Warns of zones that are watched and not shown, or shown and not watched.
-pub(super) fn check_zones(cameras: &[Table<'_, '_>], displays: &[Table<'_, '_>]) {
-    let zones = |entries: &[Table<'_, '_>]| -> Vec<String> {
+pub(super) fn check_zones(cameras: &[&Table<'_, '_>], displays: &[&Table<'_, '_>]) {
+    let zones = |entries: &[&Table<'_, '_>]| -> Vec<String> {
         entries.iter().filter_map(|entry| entry.plain_text("zone")).collect()
     };
     let (watched, shown) = (zones(cameras), zones(displays));
-    let warn = |entries: &[Table<'_, '_>], others: &[String], problem: &str| {
+    let warn = |entries: &[&Table<'_, '_>], others: &[String], problem: &str| {
         for entry in entries {
             let Some(zone) = entry.plain_text("zone").filter(|zone| !others.contains(zone)) else { continue };
             let finding = Finding::warning(problem.replace("{}", &format!("{zone:?}"))).rests_on_whole();
@@ -48,6 +50,30 @@ pub(super) fn check_zones(cameras: &[Table<'_, '_>], displays: &[Table<'_, '_>])
     };
     warn(cameras, &shown, "no display is in zone {}: what this camera sees is shown nowhere");
     warn(displays, &watched, "no camera watches zone {}: this display never greets anybody");
+}
+
+/// Reports kiosks whose camera is not one that their own browser can feed.
+pub(super) fn check_kiosks(
+    entries: &[Table<'_, '_>],
+    kiosks: &[Option<KioskSettings>],
+    cameras: &[&CameraSettings],
+) {
+    for (entry, kiosk) in entries.iter().zip(kiosks) {
+        let Some(kiosk) = kiosk else { continue };
+        let Some(id) = &kiosk.camera else { continue };
+        let problem = match cameras.iter().find(|c| c.id == *id) {
+            None => format!("there is no camera \"{id}\""),
+            Some(c) if c.source != Source::Browser => {
+                format!("camera \"{id}\" does not have the source \"browser\"")
+            }
+            Some(c) if c.zone != kiosk.zone => {
+                format!("camera \"{id}\" watches zone \"{}\", the kiosk stands in \"{}\"", c.zone, kiosk.zone)
+            }
+            Some(_) => continue,
+        };
+        let expected = "the id of a [[camera]] with source = \"browser\" and the kiosk's zone";
+        entry.report("camera", Finding::error(problem).expected(expected).rests_on_whole());
+    }
 }
 
 /// Reports listeners that want the same address and port.
