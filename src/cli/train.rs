@@ -10,7 +10,7 @@
 mod report;
 pub(super) mod shown;
 
-use super::evaluate::recommendations::{bar, peak_memory, processor_seconds};
+use super::evaluate::recommendations::{Line, bar, peak_memory, processor_seconds};
 use super::store::{Place, StoreArgs};
 use crate::clock::Clock;
 use crate::history::screening::screen;
@@ -20,7 +20,7 @@ use crate::recommend::ranker::model::Learned;
 use crate::train::card::Card;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::fit::{Progress, fit};
-use crate::train::gate::{self, Judged, Verdict};
+use crate::train::gate::{self, Verdict};
 use crate::train::recipe::Recipe;
 use crate::train::shelf::{Shelf, ShelfError, Shelved};
 use crate::train::split::{FEWEST_JUDGED, Split};
@@ -29,7 +29,6 @@ use anyhow::{Context, bail};
 use jiff::Timestamp;
 use report::Report;
 use serde::Serialize;
-use shown::Shown;
 use std::fs::{File, TryLockError};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -91,7 +90,7 @@ struct Trained {
     learned_from: usize,
     judged_by: usize,
     /// Every method on the last days.
-    rows: Vec<Shown>,
+    rows: Vec<Line>,
     /// New minus old, NDCG@10, and half the width of its 90% interval.
     difference: f64,
     within: f64,
@@ -196,12 +195,12 @@ fn train(args: &TrainArgs, place: &Place, shelf: &Shelf) -> anyhow::Result<Told>
     let name = if live.is_some() { "in use" } else { "untrained" };
     let judged = gate::judge(fold, &[(name, &in_use), ("shopguide", &served)]);
     let [.., old, new] = &judged[..] else { bail!("nothing was judged") };
-    let verdict = gate::compare(&new.members, &old.members);
+    let verdict = gate::compare(new, old);
     let trained = Trained {
         until: split.until,
         learned_from: split.dataset.targets.len(),
         judged_by: fold.test.len(),
-        rows: judged.iter().map(Shown::from).collect(),
+        rows: judged.iter().cloned().map(Line::from).collect(),
         difference: verdict.difference,
         within: verdict.within,
         train_cpu_s,
@@ -213,9 +212,8 @@ fn train(args: &TrainArgs, place: &Place, shelf: &Shelf) -> anyhow::Result<Told>
         let outcome = format!("{}; nothing was changed", words(&verdict, name));
         return Ok(Told { trained: Some(trained), ..nothing(report, outcome) });
     }
-    let rows: Vec<_> = judged.into_iter().map(|j: Judged| j.row).collect();
     let times = [clock.now().utc, split.until];
-    let card = Card::new(&split.dataset, &recipe, args.seed, times, &rows);
+    let card = Card::new(&split.dataset, &recipe, args.seed, times, &judged);
     let id = shelf.put(&learned, &split.products, card)?;
     shelf.make_live(&id)?;
     shelf.drop_checkpoint();

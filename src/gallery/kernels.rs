@@ -58,6 +58,13 @@ pub struct Probe {
     scale: f32,
 }
 
+impl Probe {
+    /// What brings a dot product back, the row's own scale apart.
+    pub fn scale(&self) -> f32 {
+        self.scale
+    }
+}
+
 /// Byte vectors, one a row.
 #[derive(Clone)]
 pub struct Rows {
@@ -119,6 +126,13 @@ impl Rows {
         let (signed, scale) = quantise(values, self.width)?;
         let raised = signed.iter().map(|b| (*b as i16 + 128) as u8).collect();
         Some(Probe { signed, raised, scale })
+    }
+
+    /// What `probe` lost of these values by rounding, as a second probe: their dot products added are
+    /// nearly as fine as with 16 bits. `None` where nothing was lost.
+    pub fn rest(&self, values: &[f32], probe: &Probe) -> Option<Probe> {
+        let lost = values.iter().zip(&probe.signed).map(|(v, b)| v - f32::from(*b) * probe.scale);
+        self.probe(&lost.collect::<Vec<f32>>())
     }
 
     /// What brings the dot products of rows `from..from + count` near to cosines, the probe's own
@@ -233,7 +247,37 @@ mod x86 {
     #[target_feature(enable = "avx512f,avx512vnni")]
     pub unsafe fn avx512_vnni(rows: &[i8], probe: &[u8], raise: &[i32], out: &mut [i32]) {
         let width = probe.len();
-        for ((dot, row), raise) in out.iter_mut().zip(rows.chunks_exact(width)).zip(raise) {
+        let (fours, rest) = out.as_chunks_mut::<4>();
+        let (raises, raise_rest) = raise.as_chunks::<4>();
+        let done = fours.len() * 4 * width;
+        for ((dots, rows), raise) in fours.iter_mut().zip(rows.chunks_exact(4 * width)).zip(raises) {
+            let mut sums = [_mm512_setzero_si512(); 4];
+            for at in (0..width).step_by(64) {
+                // SAFETY: `at + 64 <= width`, the length of the probe and of each of the four rows;
+                // unaligned loads.
+                unsafe {
+                    let b = _mm512_loadu_si512(probe.as_ptr().add(at).cast());
+                    for (row, sum) in sums.iter_mut().enumerate() {
+                        let a = _mm512_loadu_si512(rows.as_ptr().add(row * width + at).cast());
+                        *sum = _mm512_dpbusd_epi32(*sum, b, a);
+                    }
+                }
+            }
+            let [a, b, c, d] = sums;
+            // Four sums of sixteen numbers become one vector of four, by halves.
+            let ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+            let cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+            let all = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+            let half = _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64::<1>(all));
+            let four = _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256::<1>(half));
+            // SAFETY: both are four numbers long; unaligned load and store.
+            unsafe {
+                let raise = _mm_loadu_si128(raise.as_ptr().cast());
+                _mm_storeu_si128(dots.as_mut_ptr().cast(), _mm_sub_epi32(four, raise));
+            }
+        }
+        let rows = rows[done..].chunks_exact(width);
+        for ((dot, row), raise) in rest.iter_mut().zip(rows).zip(raise_rest) {
             let mut sum = _mm512_setzero_si512();
             for at in (0..width).step_by(64) {
                 // SAFETY: `at + 64 <= width`, the length of both slices; unaligned loads.

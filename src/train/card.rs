@@ -107,7 +107,7 @@ mod tests {
         let row = Row {
             method: "shopguide".to_owned(),
             ten: Figures { recall: 0.25, ndcg: 0.5, phr: 0.75, ..Figures::default() },
-            twenty: Figures::default(),
+            ..Row::default()
         };
         let dataset = super::super::gradient_test::small_store();
         let recipe = Recipe::for_members(10);

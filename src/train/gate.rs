@@ -15,30 +15,15 @@
 //! the same table.
 
 use super::judge::{self, Row};
-use super::metrics::ndcg;
 use super::peers;
 use super::protocol::Fold;
 use crate::recommend::ranker::model::Learned;
 use crate::recommend::rnn::linear::Precision;
-use std::collections::HashSet;
 
 /// Standard deviations of a mean between which 90% of its noise lies.
 const NINETY: f64 = 1.645;
 /// The most that a mean may be worse whatever the noise, relative.
 const MOST_WORSE: f64 = 0.05;
-
-/// A method on the last days.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Judged {
-    /// Its figures.
-    pub row: Row,
-    /// Half the width of the 90% interval of NDCG@10.
-    pub within: f64,
-    /// Share of the products that are on any list of ten.
-    pub coverage: f64,
-    /// NDCG@10 of each member.
-    pub members: Vec<f64>,
-}
 
 /// What the comparison gave.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,7 +37,7 @@ pub struct Verdict {
 }
 
 /// Judges models, given by a name and for the fold's products, and the published methods beside them.
-pub fn judge(fold: &Fold, models: &[(&str, &Learned)]) -> Vec<Judged> {
+pub fn judge(fold: &Fold, models: &[(&str, &Learned)]) -> Vec<Row> {
     // Neighbours are sought among all members; what they bought in the last days is in no history.
     let everybody = (0..fold.corpus.histories.len() as u32).collect();
     let ranked = peers::ranked(&Fold { train: everybody, ..fold.clone() });
@@ -61,25 +46,17 @@ pub fn judge(fold: &Fold, models: &[(&str, &Learned)]) -> Vec<Judged> {
     let lists = judge::lists(fold, &fold.test, &ours);
     let named = models.iter().map(|m| m.0).zip(lists);
     let seen = judge::seen(fold);
-    ranked
-        .into_iter()
-        .chain(named)
-        .map(|(name, lists)| {
-            let of = |(user, list): (&u32, &Vec<u32>)| ndcg(list, &fold.future[*user as usize].items, 10);
-            let members: Vec<f64> = fold.test.iter().zip(&lists).map(of).collect();
-            let shown: HashSet<u32> = lists.iter().flat_map(|l| l.iter().take(10).copied()).collect();
-            Judged {
-                row: judge::row(fold, &seen, &fold.test, name, &lists),
-                within: mean_within(&members).1,
-                coverage: shown.len() as f64 / fold.corpus.items.max(1) as f64,
-                members,
-            }
-        })
-        .collect()
+    let row = |(name, lists): (&str, Vec<Vec<u32>>)| judge::row(fold, &seen, &fold.test, name, &lists);
+    ranked.into_iter().chain(named).map(row).collect()
 }
 
-/// Compares a new model with the one in use, member by member.
-pub fn compare(new: &[f64], old: &[f64]) -> Verdict {
+/// Compares a new model with the one in use by NDCG@10, member by member.
+pub fn compare(new: &Row, old: &Row) -> Verdict {
+    let ndcg = |row: &Row| -> Vec<f64> { row.at_ten().iter().map(|member| member.ndcg).collect() };
+    verdict(&ndcg(new), &ndcg(old))
+}
+
+fn verdict(new: &[f64], old: &[f64]) -> Verdict {
     let differences: Vec<f64> = new.iter().zip(old).map(|(n, o)| n - o).collect();
     let (difference, within) = mean_within(&differences);
     let worse_beyond_noise = difference + within < 0.0;
@@ -109,10 +86,10 @@ mod tests {
             old.iter().enumerate().map(|(n, o)| o + by(n)).collect()
         };
         let noise = |n: usize| if n % 2 == 0 { 0.3 } else { -0.3 };
-        assert!(compare(&old, &old).passed);
-        assert!(compare(&moved(&|n| noise(n) + 0.1), &old).passed);
-        assert!(compare(&moved(&|n| noise(n) - 0.01), &old).passed, "within noise");
-        assert!(!compare(&moved(&|_| -0.01), &old).passed, "little, but beyond noise");
-        assert!(!compare(&moved(&|n| noise(n) - 0.03), &old).passed, "by much, whatever the noise");
+        assert!(verdict(&old, &old).passed);
+        assert!(verdict(&moved(&|n| noise(n) + 0.1), &old).passed);
+        assert!(verdict(&moved(&|n| noise(n) - 0.01), &old).passed, "within noise");
+        assert!(!verdict(&moved(&|_| -0.01), &old).passed, "little, but beyond noise");
+        assert!(!verdict(&moved(&|n| noise(n) - 0.03), &old).passed, "by much, whatever the noise");
     }
 }

@@ -2,9 +2,11 @@
 //! through the very state and scores that the shop would serve from, as f32 and as bytes.
 
 use super::fit::{Progress, fit};
-use super::metrics::{Figures, best, figures};
+use super::metrics::{Figures, Outcome, best, outcome};
+use super::network::Pass;
 use super::peers;
 use super::protocol::Fold;
+use super::query::Query;
 use super::recipe::Recipe;
 use super::without::Without;
 use crate::recommend::ranker::corpus::Visit;
@@ -16,7 +18,7 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 /// A method's figures on lists of 10 and of 20.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Row {
     /// What it is called.
     pub method: String,
@@ -24,6 +26,41 @@ pub struct Row {
     pub ten: Figures,
     /// On lists of 20.
     pub twenty: Figures,
+    /// Share of all products that are on anybody's list of 10.
+    pub coverage: f64,
+    /// How little known the products on lists of 10 are: the mean of −log2 of the share of members
+    /// who ever bought them (Vargas and Castells, 2011).
+    pub novelty: f64,
+    /// Each user's outcome on lists of 10 and of 20.
+    pub users: Vec<[Outcome; 2]>,
+}
+
+impl Row {
+    /// The same method's rows of several folds as one: over all their users; coverage and novelty
+    /// are means over the folds. `None` of none.
+    pub fn pooled(rows: Vec<Row>) -> Option<Row> {
+        let share = 1.0 / rows.len() as f64;
+        let mean = |value: fn(&Row) -> f64| rows.iter().map(value).sum::<f64>() * share;
+        let mut row = Row {
+            method: rows.first()?.method.clone(),
+            coverage: mean(|r| r.coverage),
+            novelty: mean(|r| r.novelty),
+            ..Row::default()
+        };
+        row.users = rows.into_iter().flat_map(|r| r.users).collect();
+        row.sum_up();
+        Some(row)
+    }
+
+    /// The users' outcomes on lists of 10.
+    pub fn at_ten(&self) -> Vec<Outcome> {
+        self.users.iter().map(|u| u[0]).collect()
+    }
+
+    fn sum_up(&mut self) {
+        let at = |place: usize| Figures::of(&self.users.iter().map(|u| u[place]).collect::<Vec<_>>());
+        (self.ten, self.twenty) = (at(0), at(1));
+    }
 }
 
 /// The figures of ranked lists for these users.
@@ -34,15 +71,23 @@ pub(super) fn row(
     method: &str,
     lists: &[Vec<u32>],
 ) -> Row {
-    let at = |k| {
-        let user = |(user, list): (&u32, &Vec<u32>)| (*user as usize, list.clone());
-        let users: Vec<(usize, Vec<u32>)> = users.iter().zip(lists).map(user).collect();
-        figures(
-            users.iter().map(|(u, list)| (list.as_slice(), fold.future[*u].items.as_slice(), &seen[*u])),
-            k,
-        )
+    let user = |(user, list): (&u32, &Vec<u32>)| {
+        let (bought, seen) = (&fold.future[*user as usize].items, &seen[*user as usize]);
+        Some([outcome(list, bought, seen, 10)?, outcome(list, bought, seen, 20)?])
     };
-    Row { method: method.to_owned(), ten: at(10), twenty: at(20) }
+    let mut buyers = vec![0u32; fold.corpus.items];
+    seen.iter().flatten().for_each(|item| buyers[*item as usize] += 1);
+    let shown: Vec<u32> = lists.iter().flat_map(|list| list.iter().take(10).copied()).collect();
+    let surprise = |item: &u32| -((f64::from(buyers[*item as usize]) + 1.0) / (seen.len() + 1) as f64).log2();
+    let mut row = Row {
+        method: method.to_owned(),
+        coverage: shown.iter().collect::<HashSet<_>>().len() as f64 / fold.corpus.items.max(1) as f64,
+        novelty: shown.iter().map(surprise).sum::<f64>() / shown.len().max(1) as f64,
+        users: users.iter().zip(lists).filter_map(user).collect(),
+        ..Row::default()
+    };
+    row.sum_up();
+    row
 }
 
 /// What each user bought before.
@@ -69,6 +114,33 @@ pub fn train(
     let dataset = fold.dataset();
     let recipe = Recipe::for_members(dataset.targets.len());
     fit(&dataset, &recipe, seed, without, None, progress)
+}
+
+/// The figures on these users of networks that were trained without a part, through the very
+/// network that was trained: what serves knows no ablations.
+pub fn without(fold: &Fold, users: &[u32], name: &str, learned: &Learned, without: Without) -> Row {
+    let evidence = Evidence::new(&fold.dataset().known());
+    let mut scratch = evidence.scratch();
+    let mut lists = Vec::with_capacity(users.len());
+    for some in users.chunks(32) {
+        let query = |member: &u32| {
+            let (baskets, future) =
+                (&fold.corpus.histories[*member as usize], &fold.future[*member as usize]);
+            let visit = Visit { member: Some(*member), baskets, day: future.day };
+            Query::new(&evidence, &learned.table, &visit, None, 1.0, &mut scratch)
+        };
+        let queries: Vec<Query> = some.iter().map(query).collect();
+        let queries: Vec<&Query> = queries.iter().collect();
+        let mut sums = vec![vec![0.0; fold.corpus.items]; some.len()];
+        for weights in &learned.networks {
+            let pass = Pass::forward(weights, &learned.table, &queries, without, 0.0, None, None);
+            for (at, scores) in pass.order().iter().zip(pass.scores.chunks_exact(fold.corpus.items)) {
+                sums[*at].iter_mut().zip(scores).for_each(|(sum, score)| *sum += score);
+            }
+        }
+        lists.extend(sums.iter().map(|sum| best(sum)));
+    }
+    row(fold, &seen(fold), users, name, &lists)
 }
 
 /// The model's figures on these users of the fold, once for each of the models given: a name, what

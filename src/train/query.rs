@@ -7,6 +7,9 @@ use crate::recommend::ranker::facts::ITEM_FACTS;
 use crate::recommend::ranker::item_table::ItemTable;
 use crate::recommend::ranker::sequence::Reading;
 
+/// Products kept of a query's evidence, those that most speaks for: the thousands that next to
+/// nothing speaks for share what is left of the softmax with or without it.
+const KEPT: usize = 2000;
 /// Steps of a kept term a unit: terms lie in 0..16, a step is 1/4096.
 const STEPS: f32 = 4096.0;
 
@@ -25,9 +28,22 @@ pub struct Kept {
 }
 
 impl Kept {
-    fn new(terms: &Terms) -> Kept {
+    /// The terms of the products that most speaks for, and of those `wanted`.
+    fn new(terms: &Terms, wanted: &[u32]) -> Kept {
+        let sum = |at: usize| terms.values[at].iter().sum::<f32>();
+        let mut order: Vec<usize> = (0..terms.items.len()).collect();
+        if order.len() > KEPT {
+            order.select_nth_unstable_by(KEPT, |a, b| sum(*b).total_cmp(&sum(*a)).then(a.cmp(b)));
+            order.truncate(KEPT);
+            order.extend(wanted.iter().filter_map(|item| terms.items.binary_search(item).ok()));
+            order.sort_unstable();
+            order.dedup();
+        }
         let round = |v: &[f32; TERMS]| v.map(|t| (t * STEPS).round().clamp(0.0, 65_535.0) as u16);
-        Kept { items: terms.items.clone(), values: terms.values.iter().map(round).collect() }
+        Kept {
+            items: order.iter().map(|at| terms.items[*at]).collect(),
+            values: order.iter().map(|at| round(&terms.values[*at])).collect(),
+        }
     }
 
     /// Products with their terms.
@@ -64,12 +80,7 @@ impl Query {
         let reading = Reading::new(table, visit, VISITS, PURCHASES);
         let terms = evidence.of(visit, scratch);
         let facts = reading.products.iter().map(|p| evidence.facts.about(p.0, &scratch.facts)).collect();
-        Query {
-            reading,
-            facts,
-            evidence: Kept::new(&terms),
-            target: target.map(|t| t.items.clone()).unwrap_or_default(),
-            weight,
-        }
+        let target = target.map(|t| t.items.clone()).unwrap_or_default();
+        Query { evidence: Kept::new(&terms, &target), reading, facts, target, weight }
     }
 }

@@ -1,8 +1,7 @@
 //! Recommendations on the store's own last days: a model trained on what was before them, the model at
 //! work if it has not learned from them, and the published methods, on the same baskets.
 
-use super::recommendations::{Arguments, bar, peak_memory, processor_seconds};
-use crate::cli::train::shown::{Shown, methods};
+use super::recommendations::{Arguments, Line, bar, methods, peak_memory, processor_seconds};
 use crate::clock::Clock;
 use crate::history::screening::screen;
 use crate::recommend::UNTRAINED;
@@ -30,7 +29,7 @@ pub struct Figures {
     /// The first moment of the last days.
     since: Timestamp,
     /// A line a method: the model trained now is `shopguide`, the one at work `in use`.
-    rows: Vec<Shown>,
+    rows: Vec<Line>,
     /// Processor seconds of training.
     train_cpu_s: f64,
     /// The most memory that the process held, in MiB.
@@ -83,7 +82,7 @@ pub fn evaluate(arguments: &Arguments) -> anyhow::Result<Figures> {
         items: split.fold.corpus.items,
         test_users: split.fold.test.len(),
         since: split.until,
-        rows: gate::judge(&split.fold, &models).iter().map(Shown::from).collect(),
+        rows: gate::judge(&split.fold, &models).into_iter().map(Line::from).collect(),
         train_cpu_s,
         peak_rss_mb: peak_memory(),
     })

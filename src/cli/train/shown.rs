@@ -1,40 +1,9 @@
 //! What the commands about models print.
 
 use super::Told;
-use crate::cli::evaluate::recommendations::Line;
-use crate::train::gate::Judged;
+use crate::cli::evaluate::recommendations::methods;
 use crate::train::shelf::Listed;
-use serde::Serialize;
 use std::fmt::Write;
-
-/// A method on the last days.
-#[derive(Debug, Serialize)]
-pub(in crate::cli) struct Shown {
-    #[serde(flatten)]
-    line: Line,
-    /// Half the width of the 90% interval of NDCG@10.
-    #[serde(rename = "ndcg@10_within")]
-    within: f64,
-    /// Share of the products that are on any list of ten.
-    #[serde(rename = "coverage@10")]
-    coverage: f64,
-}
-
-impl From<&Judged> for Shown {
-    fn from(judged: &Judged) -> Shown {
-        Shown { line: Line::from(judged.row.clone()), within: judged.within, coverage: judged.coverage }
-    }
-}
-
-/// The methods as a table.
-pub(in crate::cli) fn methods(rows: &[Shown]) -> String {
-    let mut text = Line::HEADER.to_owned() + " | N@10 within, products shown\n";
-    for Shown { line, within, coverage } in rows {
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "{line} | ±{within:.4} {:.1}%", coverage * 100.0);
-    }
-    text
-}
 
 /// What came of a training.
 pub(super) fn told(told: &Told) -> String {
