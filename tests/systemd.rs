@@ -304,7 +304,7 @@ fn the_package_lives_in_a_real_systemd() {
 
     // --- removed, data stays; purged, it goes, backups stay
     machine.does("dpkg -r shopguide");
-    machine.does("test -f /var/lib/shopguide/shop.sqlite && test -f /etc/shopguide/shopguide.toml && ! pgrep -x shopguide");
+    machine.does("test -f /var/lib/shopguide/shop.sqlite && test -f /etc/shopguide/shopguide.toml && ! systemctl -q is-active shopguide");
     let said = machine.does("dpkg -P shopguide");
     assert!(said.contains("backups in /var/backups/shopguide were left"), "{said}");
     machine.does(
