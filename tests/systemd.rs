@@ -8,6 +8,7 @@ use harness::{have, left_out, printed, within};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 const MIRROR: &str = "http://deb.debian.org/debian";
@@ -58,7 +59,9 @@ fn debian() -> Option<PathBuf> {
     Some(root)
 }
 
-/// The package of this tree, and the same as version 0.0.9.
+/// The package of this tree, and the same as version 0.0.9; made once.
+static PACKAGES: LazyLock<(PathBuf, PathBuf)> = LazyLock::new(packages);
+
 fn packages() -> (PathBuf, PathBuf) {
     let (new, old) = (tmp("shopguide.deb"), tmp("shopguide-0.0.9.deb"));
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/package");
@@ -200,9 +203,9 @@ fn the_package_lives_in_a_real_systemd() {
         return;
     }
     let Some(base) = debian() else { return };
-    let (new, old) = packages();
+    let (new, old) = &*PACKAGES;
     let machine = Machine::boot(&base);
-    for (package, name) in [(&new, "new.deb"), (&old, "old.deb")] {
+    for (package, name) in [(new, "new.deb"), (old, "old.deb")] {
         std::fs::copy(package, machine.root.join("opt").join(name)).unwrap();
     }
     film(&machine);
@@ -304,7 +307,7 @@ fn the_package_lives_in_a_real_systemd() {
 
     // --- removed, data stays; purged, it goes, backups stay
     machine.does("dpkg -r shopguide");
-    machine.does("test -f /var/lib/shopguide/shop.sqlite && test -f /etc/shopguide/shopguide.toml && ! pgrep -x shopguide");
+    machine.does("test -f /var/lib/shopguide/shop.sqlite && test -f /etc/shopguide/shopguide.toml && ! systemctl -q is-active shopguide");
     let said = machine.does("dpkg -P shopguide");
     assert!(said.contains("backups in /var/backups/shopguide were left"), "{said}");
     machine.does(
@@ -320,10 +323,10 @@ fn the_package_has_no_errors_and_its_manual_can_be_read() {
     {
         return;
     }
-    let (package, _) = packages();
+    let (package, _) = &*PACKAGES;
     done(
         "lintian",
-        Command::new("lintian").args(["--fail-on", "error", "--allow-root"]).arg(&package).output().unwrap(),
+        Command::new("lintian").args(["--fail-on", "error", "--allow-root"]).arg(package).output().unwrap(),
     );
     let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/package");
     for (page, word) in

@@ -5,7 +5,6 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -25,6 +24,12 @@ pub struct ModelLabel {
     pub task: String,
     /// Name and version.
     pub model: String,
+}
+
+/// The label of the program itself.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VersionLabel {
+    version: &'static str,
 }
 
 /// A number that goes up and down, and is no whole one.
@@ -196,8 +201,10 @@ impl Default for Metrics {
         registry.register("members_present", "Members present now", present.clone());
         let now = Gauges::default();
         now.register(&mut registry);
-        let version = vec![("version", env!("CARGO_PKG_VERSION"))];
-        registry.register("build", "The program's version", Info::new(version));
+        let build = Family::<VersionLabel, Gauge>::default();
+        build.get_or_create(&VersionLabel { version: env!("CARGO_PKG_VERSION") }).set(1);
+        // A gauge and not OpenMetrics' `info`, which parsers of the classic text refuse.
+        registry.register("build_info", "The program's version", build);
         let mut histogram = |name: &str, help: &str| {
             let histogram = seconds();
             registry.register_with_unit(name, help, Unit::Seconds, histogram.clone());
