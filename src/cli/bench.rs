@@ -1,8 +1,13 @@
 //! `shopguide bench ..`: how fast the parts are on this machine. What is compared runs in the same
 //! minutes, by turns, so that other work on the machine slows all of it alike.
 
+mod answer;
 mod frames;
 mod onnxruntime;
+mod python;
+mod recommend;
+mod scan;
+mod training;
 mod vision;
 
 /// What to measure.
@@ -16,19 +21,27 @@ pub struct Bench {
 enum What {
     /// The networks on one thread, and the whole way of a frame through vision.
     Vision(vision::Vision),
+    /// Scoring all products, and the whole answer for a member with a long history.
+    Recommend(recommend::Recommend),
+    /// A step of training, beside the same network in PyTorch.
+    Training(training::Training),
 }
 
 /// Runs the measurement and prints it.
 pub fn run(arguments: &Bench) -> anyhow::Result<()> {
     match &arguments.what {
-        What::Vision(arguments) => {
-            let report = vision::measure(arguments)?;
-            if arguments.json {
-                println!("{}", serde_json::to_string_pretty(&report)?);
-            } else {
-                print!("{report}");
-            }
-        }
+        What::Vision(arguments) => print(&vision::measure(arguments)?, arguments.json)?,
+        What::Recommend(arguments) => print(&recommend::measure(arguments)?, arguments.json)?,
+        What::Training(arguments) => print(&training::measure(arguments)?, arguments.json)?,
+    }
+    Ok(())
+}
+
+fn print(report: &(impl serde::Serialize + std::fmt::Display), json: bool) -> anyhow::Result<()> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(report)?);
+    } else {
+        print!("{report}");
     }
     Ok(())
 }

@@ -180,33 +180,89 @@ fn epoch(
     let mut gradients: Vec<Weights> = (0..PARTS).map(|_| Weights::zeros(at.weights.shape)).collect();
     let mut total = 0.0;
     for batch in order.chunks(recipe.batch) {
-        let share = 1.0 / batch.len() as f32;
-        let size = batch.len().div_ceil(PARTS);
-        let weights = &at.weights;
-        let parts = batch
-            .chunks(size)
-            .zip(&mut gradients)
-            .map(|(part, gradient)| (part, gradient, ChaCha8Rng::seed_from_u64(random.random())));
-        let parts: Vec<_> = parts.collect();
-        let used = parts.len();
-        let losses = in_parallel(parts.into_iter(), |(part, gradient, mut random)| {
-            let part: Vec<&Query> = part.iter().map(|i| &queries[*i]).collect();
-            gradient.values.fill(0.0);
-            let dropping = Some(&mut random);
-            let mut pass = Pass::forward(weights, table, &part, without, recipe.dropout, dropping, None);
-            let loss = pass.loss(&part);
-            pass.scores.iter_mut().for_each(|s| *s *= share);
-            pass.backward(&part, gradient);
-            loss
-        });
-        total += losses.iter().sum::<f64>();
-        let (first, others) = gradients.split_at_mut(1);
-        for other in &others[..used - 1] {
-            first[0].values.iter_mut().zip(&other.values).for_each(|(a, b)| *a += b);
-        }
-        at.optimiser.step(&mut at.weights, &mut first[0]);
+        let batch: Vec<&Query> = batch.iter().map(|i| &queries[*i]).collect();
+        total += gradient(&batch, &at.weights, table, recipe.dropout, without, &mut gradients, random);
+        at.optimiser.step(&mut at.weights, &mut gradients[0]);
     }
     total / queries.len().max(1) as f64
+}
+
+/// The gradient of the batch's mean loss, in the first of `gradients`; gives the sum of the losses.
+fn gradient(
+    batch: &[&Query],
+    weights: &Weights,
+    table: &ItemTable,
+    dropout: f32,
+    without: Without,
+    gradients: &mut [Weights],
+    random: &mut ChaCha8Rng,
+) -> f64 {
+    let share = 1.0 / batch.len() as f32;
+    let size = batch.len().div_ceil(PARTS);
+    let parts = batch
+        .chunks(size)
+        .zip(&mut *gradients)
+        .map(|(part, gradient)| (part, gradient, ChaCha8Rng::seed_from_u64(random.random())));
+    let parts: Vec<_> = parts.collect();
+    let used = parts.len();
+    let losses = in_parallel(parts.into_iter(), |(part, gradient, mut random)| {
+        gradient.values.fill(0.0);
+        let mut pass = Pass::forward(weights, table, part, without, dropout, Some(&mut random), None);
+        let loss = pass.loss(part);
+        pass.scores.iter_mut().for_each(|s| *s *= share);
+        pass.backward(part, gradient);
+        loss
+    });
+    let (first, others) = gradients.split_at_mut(1);
+    for other in &others[..used - 1] {
+        first[0].values.iter_mut().zip(&other.values).for_each(|(a, b)| *a += b);
+    }
+    losses.iter().sum()
+}
+
+/// Training step by step, so that a step can be measured.
+pub struct Trial {
+    /// What there is to learn from, in batches of the recipe's size one after the other.
+    pub queries: Vec<Query>,
+    /// What products are like.
+    pub table: ItemTable,
+    /// Where the weights stand.
+    pub weights: Weights,
+    recipe: Recipe,
+    optimiser: Optimiser,
+    gradients: Vec<Weights>,
+    random: ChaCha8Rng,
+}
+
+impl Trial {
+    /// Before the first of `steps` steps.
+    pub fn new(dataset: &Dataset, recipe: &Recipe, seed: u64, steps: usize) -> Trial {
+        let table = ItemTable::new(&dataset.corpus, recipe.table, seed);
+        let evidence = Evidence::new(&dataset.known());
+        let queries = queries(dataset, &evidence, &table, recipe, seed);
+        let weights = begin(dataset, recipe, &mut random(seed, 0, 0));
+        let optimiser = Optimiser::new(&weights, recipe.rates, steps);
+        let gradients = (0..PARTS).map(|_| Weights::zeros(weights.shape)).collect();
+        let random = random(seed, 0, 1);
+        Trial { queries, table, weights, recipe: recipe.clone(), optimiser, gradients, random }
+    }
+
+    /// How many batches there are.
+    pub fn batches(&self) -> usize {
+        self.queries.len().div_ceil(self.recipe.batch)
+    }
+
+    /// One step on batch number `batch`; gives its mean loss.
+    pub fn step(&mut self, batch: usize) -> f64 {
+        let from = batch * self.recipe.batch;
+        let to = (from + self.recipe.batch).min(self.queries.len());
+        let queries: Vec<&Query> = self.queries[from..to].iter().collect();
+        let (weights, dropout) = (&self.weights, self.recipe.dropout);
+        let (gradients, random) = (&mut self.gradients, &mut self.random);
+        let loss = gradient(&queries, weights, &self.table, dropout, Without::default(), gradients, random);
+        self.optimiser.step(&mut self.weights, &mut self.gradients[0]);
+        loss / queries.len().max(1) as f64
+    }
 }
 
 /// Weights before the first step: the recurrent and hidden layers random, every layer that ends in

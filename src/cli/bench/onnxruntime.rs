@@ -1,21 +1,16 @@
 //! The usual runtime beside ours: a child `python3` with onnxruntime that runs what it is asked to
 //! run, on one thread, between our own runs. The program itself never needs it.
 
+use super::python::Python;
 use crate::vision::card::Card;
-use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Read, Write};
+use serde_json::json;
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 const SCRIPT: &str = include_str!("onnxruntime.py");
-/// Longest answer that is read, in bytes.
-const ANSWER_LIMIT: u64 = 1 << 20;
 
 /// A running child.
 pub struct Onnxruntime {
-    child: Child,
-    questions: ChildStdin,
-    answers: BufReader<ChildStdout>,
+    python: Python,
     /// onnxruntime's version.
     pub version: String,
 }
@@ -23,27 +18,15 @@ pub struct Onnxruntime {
 impl Onnxruntime {
     /// Starts it; the error says what is missing.
     pub fn start() -> Result<Onnxruntime, String> {
-        let spawned = Command::new("python3")
-            .args(["-c", SCRIPT])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn();
-        let mut child = spawned.map_err(|e| format!("python3 does not start: {e}"))?;
-        let (Some(questions), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err("python3 has no standard input and output".into());
-        };
-        let mut runtime =
-            Onnxruntime { child, questions, answers: BufReader::new(answers), version: String::new() };
-        let hello = runtime.answer()?;
-        runtime.version = hello["version"].as_str().unwrap_or("of unknown version").to_owned();
-        Ok(runtime)
+        let python = Python::start(SCRIPT)?;
+        let version = python.hello["version"].as_str().unwrap_or("of unknown version").to_owned();
+        Ok(Onnxruntime { python, version })
     }
 
     /// Loads a network with the golden input of its card; gives its number.
     pub fn load(&mut self, file: &Path, card: &Card) -> Result<u64, String> {
         let input = &card.input;
-        let answer = self.ask(&json!({
+        let answer = self.python.ask(&json!({
             "load": file, "input": input.name, "shape": input.shape, "mean": input.mean, "scale": input.scale,
         }))?;
         answer["model"].as_u64().ok_or_else(|| format!("it answered {answer}"))
@@ -51,34 +34,7 @@ impl Onnxruntime {
 
     /// Runs a loaded network `times` times; microseconds of each.
     pub fn run(&mut self, model: u64, times: usize) -> Result<Vec<f64>, String> {
-        let answer = self.ask(&json!({ "run": model, "times": times }))?;
-        let taken =
-            answer["microseconds"].as_array().map(|all| all.iter().filter_map(Value::as_f64).collect());
-        taken.ok_or_else(|| format!("it answered {answer}"))
-    }
-
-    fn ask(&mut self, question: &Value) -> Result<Value, String> {
-        writeln!(self.questions, "{question}").map_err(|e| format!("python3 has gone: {e}"))?;
-        self.answer()
-    }
-
-    fn answer(&mut self) -> Result<Value, String> {
-        let mut line = String::new();
-        let mut limited = (&mut self.answers).take(ANSWER_LIMIT);
-        limited.read_line(&mut line).map_err(|e| format!("python3 does not answer: {e}"))?;
-        let answer: Value =
-            serde_json::from_str(&line).map_err(|_| "python3 ended without an answer".to_owned())?;
-        match answer["error"].as_str() {
-            Some(error) => Err(error.to_owned()),
-            None => Ok(answer),
-        }
-    }
-}
-
-impl Drop for Onnxruntime {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.python.microseconds(&json!({ "run": model, "times": times }))
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 /// Numbers about a basket beside the mean of its products' rows.
 pub const BASKET_FACTS: usize = 7;
 /// Numbers about a purchase of one product.
-pub const PURCHASE_FACTS: usize = 10;
+pub const PURCHASE_FACTS: usize = 8;
 /// Numbers about the member as a whole.
 pub const CONTEXT: usize = 8;
 
@@ -33,16 +33,13 @@ pub struct Purchase {
     pub visit: VisitFacts,
     /// Visits since the purchase before it, and days where known; `None` at the first.
     pub before: Option<(u32, Option<f32>)>,
-    /// Purchases of the product so far, this one among them.
-    pub times: u32,
 }
 
 /// What is remembered of the visits so far.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
     visits: u32,
-    /// Of each product the last purchase's visit, and how many purchases there were.
-    bought: HashMap<u32, (VisitFacts, u32)>,
+    bought: HashMap<u32, VisitFacts>,
     log_sizes: f32,
     repeat_shares: f32,
     last: Option<VisitFacts>,
@@ -72,11 +69,9 @@ impl Seen {
             repeat_share: repeats as f32 / size,
         };
         let purchases = basket.items.iter().map(|item| {
-            let known = self.bought.get(item).copied();
-            let times = known.map_or(1, |k| k.1 + 1);
-            self.bought.insert(*item, (facts, times));
+            let before = self.bought.insert(*item, facts);
             let gap = |b: VisitFacts| (facts.position - b.position, days_between(b.day, facts.day));
-            (*item, Purchase { visit: facts, before: known.map(|k| gap(k.0)), times })
+            (*item, Purchase { visit: facts, before: before.map(gap) })
         });
         let purchases = purchases.collect();
         self.visits += 1;
@@ -146,8 +141,6 @@ pub fn purchase_input(purchase: &Purchase, next_visit: u32, next_day: Option<f32
         facts.repeat_share,
         (facts.position as f32).ln_1p() / 3.0,
         if purchase.before.is_none() { 1.0 } else { 0.0 },
-        (purchase.times as f32).ln() / 2.0,
-        purchase.times as f32 / next_visit.max(1) as f32,
     ]
 }
 
