@@ -1,19 +1,22 @@
-//! The whole answer for one member: evidence, the networks' states as of now, and the scores of all
-//! products; and what one more receipt costs. In made-up stores, so that history, members and
-//! products can each grow tenfold alone.
+//! The whole answer for one member: evidence, the networks' states as of now, the scores of all
+//! products, the rules and the reasons; and what one more receipt costs. In made-up stores, so that
+//! history, members and products can each grow tenfold alone.
 
 use super::median;
-use crate::recommend::ranker::corpus::{Basket, Corpus, Visit};
-use crate::recommend::ranker::evidence::Evidence;
+use crate::history::{Basket, History, Line};
+use crate::id::{MemberId, ProductId};
 use crate::recommend::ranker::item_table::ItemTable;
-use crate::recommend::ranker::model::{Learned, Model};
-use crate::recommend::ranker::state::MemberState;
+use crate::recommend::ranker::model::Learned;
 use crate::recommend::ranker::weights::{Shape, Weights};
-use crate::recommend::rnn::linear::Precision;
+use crate::recommend::{
+    self, Catalogue, Language, Moment, Money, PolicySettings, Product, Sales, Shop, Trained,
+};
 use crate::train::recipe::Recipe;
+use jiff::{SignedDuration, Timestamp};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
+use std::collections::{BTreeMap, HashMap};
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -44,13 +47,11 @@ pub struct Answer {
     pub p50_ms: f64,
     /// Only one of a hundred took longer.
     pub p99_ms: f64,
-    /// The evidence's part, middle.
-    pub evidence_ms: f64,
-    /// States as of now and scores, middle.
+    /// Evidence, states as of now and scores, middle; rules and reasons are the rest.
     pub score_ms: f64,
-    /// One more receipt taken into the member's states, middle.
+    /// One more receipt of the member learned in place, middle.
     pub receipt_ms: f64,
-    /// All members' receipts taken into the evidence, once.
+    /// All members' receipts read into the shop, once.
     pub index_s: f64,
 }
 
@@ -59,7 +60,20 @@ fn product(random: &mut ChaCha8Rng, products: usize) -> u32 {
     (random.random::<f32>().powi(3) * products as f32) as u32 % products as u32
 }
 
-fn baskets(random: &mut ChaCha8Rng, products: usize, receipts: usize) -> Vec<Basket> {
+/// Days between two receipts.
+const GAP: i64 = 2;
+/// Places on a slate.
+const ITEMS: usize = 6;
+/// Categories and brands of the catalogue, at most.
+const CATEGORIES: i64 = 200;
+const BRANDS: i64 = 500;
+
+fn day(n: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * n)
+}
+
+/// The receipts of a member whose last one lies shortly before day `end`.
+fn history(random: &mut ChaCha8Rng, products: usize, receipts: usize, end: i64) -> History {
     // A third of a member's purchases are favourites.
     let favourites: Vec<u32> = (0..30).map(|_| product(random, products)).collect();
     let basket = |at: usize| {
@@ -71,12 +85,31 @@ fn baskets(random: &mut ChaCha8Rng, products: usize, receipts: usize) -> Vec<Bas
             .collect();
         items.sort_unstable();
         items.dedup();
-        Basket { items, day: Some(at as f32 * 2.0) }
+        let line = |item| Line { product: ProductId(i64::from(item)), quantity: 1.0, unit_price: 100 };
+        let at = day(end - GAP * (receipts - at) as i64);
+        Basket { at, lines: items.into_iter().map(line).collect() }
     };
-    (0..receipts).map(basket).collect()
+    History::new((0..receipts).map(basket).collect())
 }
 
-fn model(store: Store, random: &mut ChaCha8Rng) -> Model {
+fn described(id: i64) -> Product {
+    Product {
+        id: ProductId(id),
+        sku: format!("P{id}"),
+        name: format!("Product {id}"),
+        category: vec!["All".into(), format!("Category {}", id % CATEGORIES)],
+        brand: Some(format!("Brand {}", id % BRANDS)),
+        price: Money(100 + id % 900),
+        attributes: vec![],
+        stock: None,
+        place: None,
+        withdrawn: false,
+        age_restricted: false,
+        sensitive: false,
+    }
+}
+
+fn trained(store: Store, random: &mut ChaCha8Rng) -> Trained {
     let recipe = Recipe::for_members(store.members);
     let shape = Shape {
         items: store.products,
@@ -93,59 +126,67 @@ fn model(store: Store, random: &mut ChaCha8Rng) -> Model {
     };
     let networks: Vec<Weights> = (0..recipe.seeds + usize::from(recipe.keep_start)).map(network).collect();
     let values = (0..store.products * recipe.table).map(|_| number()).collect();
-    Model::new(
-        &Learned { table: ItemTable { columns: recipe.table, values }, networks },
-        Precision::fastest(),
-    )
+    Trained {
+        id: "bench".into(),
+        learned: Learned { table: ItemTable { columns: recipe.table, values }, networks },
+        products: (0..store.products as i64).map(ProductId).collect(),
+    }
 }
 
 /// Asks so many times.
 pub fn measure(store: Store, times: usize) -> Answer {
     let mut random = ChaCha8Rng::seed_from_u64(1);
-    let mut histories = vec![baskets(&mut random, store.products, store.receipts)];
-    histories.extend((1..store.members).map(|_| baskets(&mut random, store.products, USUAL)));
-    let corpus = Corpus { items: store.products, histories };
-    let begin = Instant::now();
-    let evidence = Evidence::new(&corpus);
-    let index_s = begin.elapsed().as_secs_f64();
-    let model = model(store, &mut random);
+    let end = GAP * store.receipts as i64 + 10_000;
+    let asked = MemberId(0);
+    let mut histories = BTreeMap::from([(asked, history(&mut random, store.products, store.receipts, end))]);
+    for member in 1..store.members as i64 {
+        histories.insert(MemberId(member), history(&mut random, store.products, USUAL, end));
+    }
+    let products: Vec<Product> = (0..store.products as i64).map(described).collect();
+    let mut sales: BTreeMap<ProductId, Sales> = BTreeMap::new();
+    for id in histories.values().flat_map(History::products) {
+        sales.entry(id).or_default()[id.0 as usize % 6] += 1;
+    }
+    let catalogue = Catalogue::new(products.clone(), &sales, 28);
+    let trained = trained(store, &mut random);
     let ms = |begin: Instant| begin.elapsed().as_secs_f64() * 1e3;
+    let begin = Instant::now();
+    let mut shop = Shop::new(&products, &histories, HashMap::new(), Some(trained));
+    let index_s = begin.elapsed().as_secs_f64();
+    shop.prepare(asked);
 
-    let own = &corpus.histories[0];
-    let mut state = MemberState::new(&model);
-    let advance = |basket| {
-        let begin = Instant::now();
-        state.advance(&model, basket);
-        ms(begin)
-    };
-    let receipts: Vec<f64> = own.iter().map(advance).collect();
-    let now = Some(store.receipts as f32 * 2.0 + 1.0);
-    let visit = Visit { member: Some(0), baskets: own, day: now };
-    let mut scratch = evidence.scratch();
-    let (mut whole, mut gathering, mut scoring) = (Vec::new(), Vec::new(), Vec::new());
+    let (rules, moment) = (PolicySettings::default(), Moment::plain(day(end), 10));
+    let (mut whole, mut scoring) = (Vec::new(), Vec::new());
     for _ in 0..=times.max(1) {
         let begin = Instant::now();
-        let terms = evidence.of(&visit, &mut scratch);
-        let gathered = ms(begin);
-        let scores = model.score(&state, now, &terms, |item| evidence.facts.about(item, &scratch.facts));
-        black_box(&scores.total);
-        let all = ms(begin);
-        whole.push(all);
-        gathering.push(gathered);
-        scoring.push(all - gathered);
+        black_box(shop.rank(Some(asked), &catalogue, &moment).candidates.len());
+        scoring.push(ms(begin));
+        let begin = Instant::now();
+        let language = Language::En;
+        let slate = recommend::suggest(&mut shop, &catalogue, Some(asked), ITEMS, &moment, &rules, language);
+        black_box(&slate);
+        whole.push(ms(begin));
+    }
+    let mut own = histories.remove(&asked).unwrap_or_default();
+    let mut bought: Vec<ProductId> = own.products().collect();
+    bought.sort_unstable();
+    bought.dedup();
+    let mut receipts = Vec::new();
+    for n in 0..20 {
+        let more = history(&mut random, store.products, 1, end + n);
+        own.baskets.extend(more.baskets);
+        let begin = Instant::now();
+        shop.learn(asked, &own);
+        receipts.push(ms(begin));
     }
     // The first one warmed up.
     let mut sorted = whole.split_off(1);
     sorted.sort_by(f64::total_cmp);
-    let mut bought: Vec<u32> = own.iter().flat_map(|b| b.items.iter().copied()).collect();
-    bought.sort_unstable();
-    bought.dedup();
     Answer {
         store,
         bought: bought.len(),
         p50_ms: median(&sorted),
         p99_ms: sorted[(sorted.len() * 99 / 100).min(sorted.len() - 1)],
-        evidence_ms: median(&gathering[1..]),
         score_ms: median(&scoring[1..]),
         receipt_ms: median(&receipts),
         index_s,

@@ -87,7 +87,6 @@ impl fmt::Display for Report {
                 a.bought.to_string(),
                 ms(a.p50_ms),
                 ms(a.p99_ms),
-                ms(a.evidence_ms),
                 ms(a.score_ms),
                 format!("{:.3}", a.receipt_ms),
                 ms(a.index_s),
@@ -100,8 +99,7 @@ impl fmt::Display for Report {
             "bought",
             "p50 ms",
             "p99 ms",
-            "evidence ms",
-            "score ms",
+            "of it scores",
             "a receipt ms",
             "index s",
         ];
