@@ -23,7 +23,7 @@ use crate::train::fit::{Progress, fit};
 use crate::train::gate::{self, Verdict};
 use crate::train::recipe::Recipe;
 use crate::train::shelf::{Shelf, ShelfError, Shelved};
-use crate::train::split::{FEWEST_JUDGED, Split};
+use crate::train::split::Split;
 use crate::train::without::Without;
 use anyhow::{Context, bail};
 use jiff::Timestamp;
@@ -117,6 +117,7 @@ pub fn run(
     match () {
         () if args.json => println!("{}", serde_json::to_string_pretty(&told)?),
         () if args.nightly && told.trained.is_none() => {}
+        () if args.nightly => print!("{}{}", told.report, shown::told(&told)),
         () => print!("{}", shown::told(&told)),
     }
     Ok(ExitCode::SUCCESS)
@@ -148,13 +149,13 @@ fn train(args: &TrainArgs, place: &Place, shelf: &Shelf) -> anyhow::Result<Told>
         changed: false,
         trained: None,
     };
-    if args.report {
-        return Ok(nothing(report, "looked only: nothing was trained".into()));
-    }
     if !args.json && !args.nightly {
         print!("{report}");
     }
-    let split = match Split::new(&screened.histories, &products, None, None) {
+    if args.report {
+        return Ok(nothing(report, "looked only: nothing was trained".into()));
+    }
+    let split = match Split::new(&screened.histories, &products, None) {
         Ok(split) => split,
         Err(few) => return Ok(nothing(report, few.to_string())),
     };
@@ -164,19 +165,6 @@ fn train(args: &TrainArgs, place: &Place, shelf: &Shelf) -> anyhow::Result<Told>
             report,
             format!("nothing new: the model at work has learned until {day} already"),
         ));
-    }
-    // The days by which both are judged: none that the live model learned from, which a model that
-    // was forced, or came from an older store, may have.
-    let until = live.as_ref().map(|l| l.card.learned_until).filter(|u| *u > split.until);
-    let judging = match until {
-        None => None,
-        Some(_) => Split::new(&screened.histories, &products, None, until).ok(),
-    };
-    if until.is_some() && judging.is_none() && !args.force {
-        let outcome = format!(
-            "fewer than {FEWEST_JUDGED} members came back since the model at work was trained: nothing to judge by"
-        );
-        return Ok(nothing(report, outcome));
     }
     drop((screened, store));
 
@@ -190,16 +178,17 @@ fn train(args: &TrainArgs, place: &Place, shelf: &Shelf) -> anyhow::Result<Told>
 
     let file = learned.to_bytes();
     let served = Learned::from_bytes(&file).context("the model just trained cannot be read back")?;
-    let fold = &judging.as_ref().unwrap_or(&split).fold;
-    let in_use = in_use(live.as_ref(), &split);
-    let name = if live.is_some() { "in use" } else { "untrained" };
-    let judged = gate::judge(fold, &[(name, &in_use), ("shopguide", &served)]);
+    // Only a forced training meets a model that has learned from the days to judge by; it is left out.
+    let rival = live.as_ref().filter(|l| l.card.learned_until <= split.until);
+    let in_use = in_use(rival, &split);
+    let name = if rival.is_some() { "in use" } else { "untrained" };
+    let judged = gate::judge(&split.fold, &[(name, &in_use), ("shopguide", &served)]);
     let [.., old, new] = &judged[..] else { bail!("nothing was judged") };
     let verdict = gate::compare(new, old);
     let trained = Trained {
         until: split.until,
         learned_from: split.dataset.targets.len(),
-        judged_by: fold.test.len(),
+        judged_by: split.fold.test.len(),
         rows: judged.iter().cloned().map(Line::from).collect(),
         difference: verdict.difference,
         within: verdict.within,
@@ -246,8 +235,12 @@ fn learn(args: &TrainArgs, shelf: &Shelf, split: &Split, recipe: &Recipe) -> any
     }
     let mut failed = None;
     let mut told = |p: &Progress<'_>| {
-        bar.set_length((p.networks * p.epochs) as u64);
-        bar.set_position((p.network * p.epochs + p.epoch) as u64);
+        let (done, all) = (p.network * p.epochs + p.epoch, p.networks * p.epochs);
+        if bar.position() == 0 && done > 1 {
+            eprintln!("went on after {} of {all} epochs", done - 1);
+        }
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
         bar.set_message(format!("{:.3}", p.loss));
         if let Err(error) = shelf.keep_checkpoint(&p.checkpoint.to_bytes()) {
             failed = Some(error);

@@ -6,7 +6,7 @@
 //! - a file is whole or not there: it is written under another name, flushed and renamed, and the
 //!   folder is flushed before anything says "done";
 //! - what is damaged or of another kind is refused in words, and nothing that was live before is touched;
-//! - what [`KEPT`] newer live models have followed is removed.
+//! - the present model and those before it that can be gone back to are kept, [`KEPT`] in all.
 
 use super::card::Card;
 use crate::id::ProductId;
@@ -187,14 +187,27 @@ impl Shelf {
         let mut history = self.history()?;
         history.retain(|before| before != id);
         history.push(id.to_owned());
-        let old = history.len().saturating_sub(KEPT);
-        let gone: Vec<String> = history.drain(..old).collect();
+        history.drain(..history.len().saturating_sub(KEPT));
         self.write(&self.folder.join("live"), lines(&history).as_bytes())?;
-        for file in gone.iter().flat_map(|id| [self.file(id), self.card_file(id)]) {
-            // What stays lying costs room, nothing else.
-            let _ = fs::remove_file(file);
-        }
+        self.tidy(&history);
         Ok(())
+    }
+
+    /// Removes the models that nothing goes back to, and what was being written when the power went.
+    fn tidy(&self, history: &[String]) {
+        let Ok(entries) = fs::read_dir(&self.folder) else { return };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let Some((id, "safetensors" | "toml" | "part" | "safetensors.part" | "toml.part")) =
+                name.to_str().and_then(|n| n.split_once('.'))
+            else {
+                continue;
+            };
+            if !history.iter().any(|kept| kept == id) {
+                // What stays lying costs room, nothing else.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
     }
 
     /// Makes the model before the live one live again. Gives its name; `None` if there is none, and

@@ -58,13 +58,11 @@ pub struct Split {
 }
 
 impl Split {
-    /// Parts screened histories. `days`: judge by so many last days instead of as many as it takes;
-    /// `not_before`: judge by nothing older.
+    /// Parts screened histories. `days`: judge by so many last days instead of as many as it takes.
     pub fn new(
         histories: &BTreeMap<MemberId, History>,
         products: &[Product],
         days: Option<u32>,
-        not_before: Option<Timestamp>,
     ) -> Result<Split, TooFew> {
         let last = |h: &History| h.baskets.last().map(|b| b.at);
         let newest = histories.values().filter_map(last).max().unwrap_or(Timestamp::UNIX_EPOCH);
@@ -72,7 +70,6 @@ impl Split {
             Some(days) => back(newest, i64::from(days)),
             None => parting(histories, newest),
         };
-        let until = not_before.map_or(until, |least| until.max(least));
         let before = |h: &History| {
             let end = h.baskets.partition_point(|b| b.at < until);
             History { baskets: h.baskets[..end].to_vec() }
@@ -150,7 +147,7 @@ mod tests {
     #[test]
     fn nothing_of_the_last_days_is_learned_and_all_of_it_is_judged_by_once() {
         let all = histories(200);
-        let split = Split::new(&all, &[], None, None).unwrap();
+        let split = Split::new(&all, &[], None).unwrap();
         let parting = (split.until.as_second() - FIRST) as f32 / DAY as f32;
         let learned =
             split.dataset.corpus.histories.iter().flatten().chain(split.dataset.targets.iter().map(|t| &t.1));
@@ -168,19 +165,16 @@ mod tests {
     const FIRST: i64 = 946_857_600;
 
     #[test]
-    fn days_that_a_model_may_have_learned_are_not_judged_by() {
-        let all = histories(200);
-        let free = Split::new(&all, &[], Some(10), None).unwrap();
-        assert_eq!(free.until, back(at(99), 10));
-        let bound = Split::new(&all, &[], Some(10), Some(back(at(96), 0))).unwrap();
-        assert_eq!(bound.until, back(at(96), 0));
+    fn so_many_last_days_as_are_asked_for_are_judged_by() {
+        let split = Split::new(&histories(200), &[], Some(10)).unwrap();
+        assert_eq!((split.until, split.newest), (back(at(99), 10), at(99)));
     }
 
     #[test]
     fn a_store_that_has_just_begun_is_told_so() {
-        let few = Split::new(&histories(10), &[], None, None).unwrap_err();
+        let few = Split::new(&histories(10), &[], None).unwrap_err();
         assert_eq!((few.learnable, few.judged), (10, 10));
         assert!(few.to_string().contains("too few receipts"));
-        assert!(Split::new(&BTreeMap::new(), &[], None, None).is_err());
+        assert!(Split::new(&BTreeMap::new(), &[], None).is_err());
     }
 }

@@ -52,7 +52,7 @@ pub fn evaluate(arguments: &Arguments) -> anyhow::Result<Figures> {
     let store = place.open_existing()?;
     let products = store.products()?;
     let histories = screen(store.histories()?, Clock::system().now().utc).histories;
-    let split = Split::new(&histories, &products, arguments.days, None)?;
+    let split = Split::new(&histories, &products, arguments.days)?;
     drop(histories);
     let without = arguments.without()?;
     let recipe = Recipe::for_members(split.dataset.targets.len());
