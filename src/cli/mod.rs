@@ -18,6 +18,7 @@ mod settings;
 mod store;
 mod table;
 mod try_model;
+mod users;
 
 use crate::ops::settings::Mistakes;
 use clap::{Parser, Subcommand};
@@ -46,6 +47,8 @@ enum Command {
     Import(import::ImportArgs),
     /// List, show or erase members.
     Members(members::MembersArgs),
+    /// Add, list or remove who may sign in.
+    Users(users::UsersArgs),
     /// Explain what a member would be shown at a display now, and why.
     Explain(explain::ExplainArgs),
     /// Check the database.
@@ -70,6 +73,7 @@ pub fn main() -> ExitCode {
         Command::Calibrate(args) => calibrate::run(&args, settings::load),
         Command::Import(args) => import::run(args, settings::load),
         Command::Members(args) => members::run(args, settings::load),
+        Command::Users(args) => users::run(args, settings::load),
         Command::Explain(args) => explain::run(&args, settings::load),
         Command::Check(args) => check::run(args, settings::load),
         Command::CheckConfig(args) => Ok(args.run()),

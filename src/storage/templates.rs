@@ -63,9 +63,10 @@ impl Store {
     pub fn templates(&self) -> Result<Vec<Template>, StorageError> {
         let keys = self.parts.vault.keys()?;
         let (templates, unreadable) = self.read(|db| {
-            let mut rows =
-                db.prepare_cached("SELECT member, model, sealed FROM templates WHERE member IN \
-                 (SELECT id FROM members WHERE NOT paused) ORDER BY member, id")?;
+            let mut rows = db.prepare_cached(
+                "SELECT member, model, sealed FROM templates WHERE member IN \
+                 (SELECT id FROM members WHERE NOT paused) ORDER BY member, id",
+            )?;
             let (mut templates, mut unreadable) = (Vec::new(), 0_u32);
             for row in rows.query_map([], |r| {
                 Ok((MemberId(r.get(0)?), r.get::<_, String>(1)?, r.get::<_, Vec<u8>>(2)?))

@@ -54,8 +54,10 @@ impl Store {
         let zone = zone.clone();
         self.write(move |db| {
             super::members::expect(db, member)?;
-            db.prepare_cached("INSERT INTO refusals (at, zone, member, score, votes) VALUES (?, ?, ?, ?, ?)")?
-                .execute(params![at.as_millisecond(), zone.as_str(), member.0, score, votes])?;
+            db.prepare_cached(
+                "INSERT INTO refusals (at, zone, member, score, votes) VALUES (?, ?, ?, ?, ?)",
+            )?
+            .execute(params![at.as_millisecond(), zone.as_str(), member.0, score, votes])?;
             Ok(())
         })
     }

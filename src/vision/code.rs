@@ -34,9 +34,9 @@ mod tests {
         let quiet = 4 * scale;
         RgbImage::from_fn(side * scale + 2 * quiet, side * scale + 2 * quiet, |x, y| {
             let at = |v: u32| v.checked_sub(quiet).map(|v| v / scale).filter(|v| *v < side);
-            let dark = at(x).zip(at(y)).is_some_and(|(x, y)| {
-                modules[(y * side + x) as usize] == qrcode::Color::Dark
-            });
+            let dark = at(x)
+                .zip(at(y))
+                .is_some_and(|(x, y)| modules[(y * side + x) as usize] == qrcode::Color::Dark);
             image::Rgb(if dark { [30; 3] } else { [225; 3] })
         })
     }

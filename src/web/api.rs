@@ -100,7 +100,10 @@ pub(super) async fn frame(
 }
 
 /// Hands a request to the appliance and waits for its answer.
-pub(super) async fn ask<T>(web: &Shared, make: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, Response> {
+pub(super) async fn ask<T>(
+    web: &Shared,
+    make: impl FnOnce(oneshot::Sender<T>) -> Request,
+) -> Result<T, Response> {
     let (reply, answer) = oneshot::channel();
     hand_over(web, make(reply))?;
     match tokio::time::timeout(COMMIT_WITHIN, answer).await {

@@ -119,7 +119,11 @@ async fn answer(web: &Shared, request: KioskRequest) -> Result<Json<serde_json::
 fn picture(text: &str) -> String {
     let svg = QrCode::with_error_correction_level(text, EcLevel::M).map(|code| {
         let colours = (svg::Color("#000000"), svg::Color("#ffffff"));
-        code.render::<svg::Color<'_>>().min_dimensions(320, 320).dark_color(colours.0).light_color(colours.1).build()
+        code.render::<svg::Color<'_>>()
+            .min_dimensions(320, 320)
+            .dark_color(colours.0)
+            .light_color(colours.1)
+            .build()
     });
     let svg = svg.unwrap_or_default();
     format!("data:image/svg+xml;base64,{}", base64::engine::general_purpose::STANDARD.encode(svg))
@@ -149,7 +153,8 @@ pub(super) async fn code(
         let bad = |error: String| {
             fault_json(StatusCode::UNPROCESSABLE_ENTITY, Fault::new(error, "", "Reload the page."))
         };
-        let asked: CodeIn = serde_json::from_slice(&bytes).map_err(|e| bad(format!("this is no list: {e}")))?;
+        let asked: CodeIn =
+            serde_json::from_slice(&bytes).map_err(|e| bad(format!("this is no list: {e}")))?;
         if let Some(address) = asked.address.filter(|a| a.len() <= 256) {
             return Ok::<_, Response>(Json(json!({"qr": picture(&address)})));
         }

@@ -57,7 +57,6 @@ pub(super) fn read(root: &Table<'_, '_>) -> Option<Settings> {
     let import = import::read(&root.section("import"));
     root.finish();
 
-    
     let watching: Vec<_> = camera_entries.iter().collect();
     let screens: Vec<_> = display_entries.iter().chain(&kiosk_entries).collect();
     references::check_names(&watching, "camera");
