@@ -26,6 +26,7 @@ mod store;
 mod table;
 mod train;
 mod try_model;
+mod users;
 
 use crate::ops::settings::Mistakes;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -54,6 +55,8 @@ enum Command {
     Import(import::ImportArgs),
     /// List, show or erase members.
     Members(members::MembersArgs),
+    /// Add, list or remove who may sign in.
+    Users(users::UsersArgs),
     /// Explain what a member would be shown at a display now, and why.
     Explain(explain::ExplainArgs),
     /// How the running service is, on one screen.
@@ -91,6 +94,7 @@ pub fn main() -> ExitCode {
         Command::Calibrate(args) => calibrate::run(&args, settings::load),
         Command::Import(args) => import::run(args, settings::load),
         Command::Members(args) => members::run(args, settings::load),
+        Command::Users(args) => users::run(args, settings::load),
         Command::Explain(args) => explain::run(&args, settings::load),
         Command::Status(args) => status::run(&args),
         Command::Doctor(args) => doctor::run(&args),

@@ -22,7 +22,9 @@ use crate::storage::{Revisions, StorageError, Store};
 use crate::vision::{Settled, Sighting, TrackId};
 use crate::visit::settings::RecognitionSettings;
 use crate::visit::{Presence, TrackState, Visits};
-use crate::web::{Live, LiveEvent, LiveFrame, LiveLabel, LiveTrack, LiveWhat};
+use crate::web::{
+    Doubt, Floor, Guest, Live, LiveEvent, LiveFrame, LiveLabel, LiveTrack, LiveWhat, Review, Why,
+};
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -55,6 +57,8 @@ pub enum Input {
     Ack(Ack),
     /// Who showed a card at a kiosk; `None` when they are done there.
     Card(DisplayId, Option<MemberId>),
+    /// A member is done at a kiosk: they are recognised again only by new votes.
+    Gone(MemberId),
     /// Staff said that whoever stands in the zone is not this member.
     NotThem(MemberId, ZoneId),
     /// Members were erased or paused: read them again at once.
@@ -85,6 +89,10 @@ pub struct Out {
     pub stocktake: Asks,
     /// Who watches the live view.
     pub live: Live,
+    /// Who is here, for the staff.
+    pub floor: Floor,
+    /// How recognition does, for administrators.
+    pub review: Review,
     /// Counters.
     pub metrics: Metrics,
 }
@@ -153,6 +161,8 @@ pub struct Decider {
     here: BTreeMap<(MemberId, ZoneId), Here>,
     /// Who is at a kiosk by card: cameras do not end that.
     cards: BTreeMap<DisplayId, (MemberId, ZoneId)>,
+    /// Why living tracks are not recognised, while an administrator watches.
+    doubted: HashMap<TrackId, Why>,
     dismissed: BTreeMap<MemberId, BTreeMap<ProductId, Now>>,
     awaited: VecDeque<Awaited>,
     out: Out,
@@ -169,6 +179,7 @@ impl Decider {
         out: Out,
     ) -> Self {
         let threshold = settings.recognition.threshold.unwrap_or(embedder.threshold);
+        out.review.set_threshold(threshold);
         Self {
             clock,
             store,
@@ -192,6 +203,7 @@ impl Decider {
             personal_for: settings.personal_for(),
             here: BTreeMap::new(),
             cards: BTreeMap::new(),
+            doubted: HashMap::new(),
             dismissed: BTreeMap::new(),
             awaited: VecDeque::new(),
             out,
@@ -226,6 +238,11 @@ impl Decider {
             Input::Ack(ack) => self.ack(ack, now),
             Input::Card(kiosk, member) => self.card(&kiosk, member, now),
             Input::NotThem(member, zone) => self.not_them(member, &zone, now),
+            Input::Gone(member) => {
+                for presence in self.visits.forget(member) {
+                    self.present(presence);
+                }
+            }
             Input::Members => self.looked = None,
             Input::Bought(member) => self.bought(member, now),
             Input::Shop(taken) => self.take(*taken, now),
@@ -252,12 +269,50 @@ impl Decider {
                 here.seen = sighting.captured.utc;
             }
         }
+        self.review(sighting, &matches, now);
         for track in &sighting.ended {
             self.out.settled.set(*track, false);
+            self.doubted.remove(track);
         }
         if let Some(frame) = frame {
             self.show_live(&frame, sighting, &matches);
         }
+    }
+
+    /// Says why faces are not recognised, once a track and reason, while an administrator watches.
+    fn review(&mut self, sighting: &Sighting, matches: &[(TrackId, Match)], now: Now) {
+        if !self.out.review.watched() {
+            return self.doubted.clear();
+        }
+        for face in &sighting.faces {
+            if matches!(self.visits.who(face.track), TrackState::Member(_)) {
+                continue;
+            }
+            let found = matches.iter().find(|(track, _)| *track == face.track).map(|(_, m)| m);
+            let why = match (face.quality.poor, found) {
+                (Some(poor), _) => Why::from(poor),
+                _ if !self.recognition.enabled => Why::SwitchedOff,
+                (None, Some(m)) => match m.best {
+                    Some((_, score)) if score >= self.threshold() => {
+                        if score - m.second >= self.recognition.margin {
+                            continue; // a vote: more are needed
+                        }
+                        Why::NoMargin
+                    }
+                    _ => Why::BelowThreshold,
+                },
+                (None, None) => continue,
+            };
+            if self.doubted.insert(face.track, why) != Some(why) {
+                let width = (face.detection.bbox.w / 10.0).round() as u32 * 10;
+                let (camera, zone) = (sighting.camera.clone(), sighting.zone.clone());
+                self.out.review.doubt(Doubt { at: now.utc, camera, zone, why, width });
+            }
+        }
+    }
+
+    fn threshold(&self) -> f32 {
+        self.recognition.threshold.unwrap_or(self.embedder.threshold)
     }
 
     fn show_live(&self, frame: &Frame, sighting: &Sighting, matches: &[(TrackId, Match)]) {
@@ -297,6 +352,7 @@ impl Decider {
             Presence::Entered { member, zone, at, captured, votes, score } => {
                 Metrics::observe(&self.out.metrics.decision, at.since(captured));
                 tracing::info!(%zone, votes, score = f64::from(score), "a member came");
+                self.out.review.recognised(score);
                 self.arrive(member, zone, at, captured, votes, score);
             }
             Presence::Dwelt { zone, .. } => tracing::debug!(%zone, "a member stays"),
@@ -389,6 +445,25 @@ impl Decider {
             station.publish(&self.out.desired);
         }
         self.stations = stations;
+        self.say_who_is_here();
+    }
+
+    fn say_who_is_here(&self) {
+        let guest = |((member, zone), here): (&(MemberId, ZoneId), &Here)| Guest {
+            member: *member,
+            alias: here.alias.clone(),
+            zone: zone.clone(),
+            since: here.entered.utc,
+            joined: here.since,
+            score: (here.votes > 0).then_some(here.score),
+            slates: self
+                .stations
+                .iter()
+                .filter(|s| s.settings.zone == *zone && s.serving() == Some(*member))
+                .filter_map(|s| Some((s.settings.id.clone(), s.shown()?)))
+                .collect(),
+        };
+        self.out.floor.set(self.here.iter().map(guest).collect());
     }
 
     fn make(&mut self, station: &mut Station, member: MemberId, now: Now) {
@@ -521,7 +596,8 @@ impl Decider {
     }
 
     fn set_threshold(&mut self) {
-        let threshold = self.recognition.threshold.unwrap_or(self.embedder.threshold);
+        let threshold = self.threshold();
+        self.out.review.set_threshold(threshold);
         self.visits.set(self.recognition.clone(), threshold);
     }
 

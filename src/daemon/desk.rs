@@ -79,6 +79,7 @@ struct Open {
 /// One shopper at one kiosk.
 struct Session {
     token: String,
+    began: Now,
     touched: Now,
     doing: Doing,
     /// Who showed a card, or joined.
@@ -134,7 +135,8 @@ impl Desk {
             self.end(&mut open, &kiosk);
             let token = pseudonym::token();
             let (doing, card, seen) = (Doing::Nothing, None, None);
-            open.sessions.insert(kiosk, Session { token: token.clone(), touched: now, doing, card, seen });
+            open.sessions
+                .insert(kiosk, Session { token: token.clone(), began: now, touched: now, doing, card, seen });
             let (every_ms, timeout_ms) = (settings.every.as_millis(), settings.timeout.as_millis());
             return Ok(KioskAnswer::Begun {
                 session: token,
@@ -142,11 +144,11 @@ impl Desk {
                 timeout_ms: timeout_ms as u64,
             });
         }
-        let served = self.served(&kiosk, now);
         let Some(current) = open.sessions.get_mut(&kiosk).filter(|s| session.as_ref() == Some(&s.token))
         else {
             return Ok(KioskAnswer::Ended);
         };
+        let served = self.served(settings, current.began, now);
         // Somebody else stands there, or nobody any more: what was opened is closed.
         let changed = current.seen.is_some() && current.card.is_none() && served != current.seen;
         if changed || now.since(current.touched) > settings.timeout || matches!(act, KioskAct::End) {
@@ -229,19 +231,28 @@ impl Desk {
         let _ = self.means.decider.send(input);
     }
 
+    /// Whoever was here is gone, also for the cameras: who comes next must not meet their slate.
     fn end(&self, open: &mut Open, kiosk: &DisplayId) {
-        if open.sessions.remove(kiosk).is_some_and(|s| s.card.is_some()) {
+        let Some(session) = open.sessions.remove(kiosk) else { return };
+        if session.card.is_some() {
             self.tell(Input::Card(kiosk.clone(), None));
+        }
+        if let Some(member) = session.seen {
+            self.tell(Input::Gone(member));
         }
     }
 
-    /// Whose slate the kiosk shows.
-    fn served(&self, kiosk: &DisplayId, now: Now) -> Option<MemberId> {
-        let screen = self.means.desired.watch(kiosk)?;
+    /// Whose slate the kiosk shows. Where a shopper opens the camera, a slate from before the session
+    /// was for somebody else; a fixed camera of the shop may have recognised them before.
+    fn served(&self, kiosk: &KioskSettings, began: Now, now: Now) -> Option<MemberId> {
+        let screen = self.means.desired.watch(&kiosk.id)?;
         let screen = screen.borrow();
-        match screen.at(now.utc)?.audience {
-            Audience::Personal { member } => Some(member),
-            Audience::Store => None,
+        let slate = screen.at(now.utc)?;
+        match slate.audience {
+            Audience::Personal { member } if kiosk.camera.is_none() || slate.made_at >= began.utc => {
+                Some(member)
+            }
+            _ => None,
         }
     }
 
@@ -259,7 +270,7 @@ impl Desk {
         if wrong.0 >= WRONG_CARDS {
             return Ok(KioskAnswer::Wait { seconds: WRONG_PAUSE.as_secs() });
         }
-        match self.holder(code).map_err(refused)? {
+        match holder(&self.means.store, code).map_err(refused)? {
             None => {
                 *wrong = (wrong.0 + 1, now);
                 Ok(KioskAnswer::UnknownCard)
@@ -274,20 +285,6 @@ impl Desk {
                 Ok(KioskAnswer::Carded)
             }
         }
-    }
-
-    /// The member with this card, as written or as a person types it.
-    fn holder(&self, code: &str) -> Result<Option<Member>, StorageError> {
-        let typed: String =
-            code.chars().filter(|c| !c.is_whitespace() && *c != '-').collect::<String>().to_uppercase();
-        for token in [code.trim(), typed.as_str()] {
-            if pseudonym::is_token(token)
-                && let Some(member) = self.means.store.member_by_token(token)?
-            {
-                return Ok(Some(member));
-            }
-        }
-        Ok(None)
     }
 
     fn frame(
@@ -397,9 +394,6 @@ impl Desk {
                 Audited { at: now.utc, by: by.to_owned(), action: Action::View, member: Some(id), detail };
             store.audit(entry)?;
             let zone = &self.means.time_zone;
-            let catalogue = stocktake::catalogue(store, zone, now.utc)?;
-            let profile = Profile::new(&store.history(id)?, now.utc, zone, |p| catalogue.described(p));
-            let name = |p| catalogue.get(p).filter(|p| p.may_be_named()).map(|p| p.name.clone());
             let day = |t: jiff::Timestamp| t.to_zoned(zone.clone()).strftime("%F").to_string();
             let consent =
                 |c: Consent| ConsentGiven { face: c.scope == Scope::Face, version: c.version, at: day(c.at) };
@@ -409,11 +403,39 @@ impl Desk {
                 templates: member.templates,
                 paused: member.paused,
                 consents: store.consents(id)?.into_iter().map(consent).collect(),
-                knows: portrait::sentences(&profile, name, language),
+                knows: known_of(store, id, zone, language, now.utc)?,
             })
         };
         read().map(KioskAnswer::Mine).map_err(refused)
     }
+}
+
+/// What follows from a member's purchases, in sentences; nothing that may not be named on a screen.
+pub fn known_of(
+    store: &Store,
+    id: MemberId,
+    zone: &TimeZone,
+    language: Language,
+    now: jiff::Timestamp,
+) -> Result<Vec<String>, StorageError> {
+    let catalogue = stocktake::catalogue(store, zone, now)?;
+    let profile = Profile::new(&store.history(id)?, now, zone, |p| catalogue.described(p));
+    let name = |p| catalogue.get(p).filter(|p| p.may_be_named()).map(|p| p.name.clone());
+    Ok(portrait::sentences(&profile, name, language))
+}
+
+/// The member with this card, as written or as a person types it.
+pub fn holder(store: &Store, code: &str) -> Result<Option<Member>, StorageError> {
+    let typed: String =
+        code.chars().filter(|c| !c.is_whitespace() && *c != '-').collect::<String>().to_uppercase();
+    for token in [code.trim(), typed.as_str()] {
+        if pseudonym::is_token(token)
+            && let Some(member) = store.member_by_token(token)?
+        {
+            return Ok(Some(member));
+        }
+    }
+    Ok(None)
 }
 
 fn by(kiosk: &KioskSettings) -> String {

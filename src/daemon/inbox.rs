@@ -1,6 +1,7 @@
 //! What displays, tills and the back office send, over MQTT or HTTP, on its way to the database:
 //! each is answered only after its commit, and what can never be taken is refused in words.
 
+use super::counter::Counter;
 use super::decide::Input;
 use super::desk::Desk;
 use crate::camera::{Cameras, PostError};
@@ -27,6 +28,8 @@ pub struct Inbox {
     pub decider: SyncSender<Input>,
     /// Where posted frames go.
     pub cameras: Arc<Cameras>,
+    /// Who serves the staff.
+    pub counter: Arc<Counter>,
     /// Who serves the kiosks.
     pub desk: Arc<Desk>,
     /// Counters.
@@ -72,6 +75,22 @@ impl Inbox {
             }
             Request::Export(code, reply) => {
                 let _ = reply.send(self.desk.export(&code));
+            }
+            Request::NotThem(member, zone) => self.tell(Input::NotThem(member, zone)),
+            Request::Search(words, reply) => {
+                let _ = reply.send(self.counter.search(&words).map_err(refused));
+            }
+            Request::Member(card, by, reply) => {
+                let _ = reply.send(self.counter.member(&card, &by).map_err(refused));
+            }
+            Request::Day(reply) => {
+                let _ = reply.send(self.counter.day().map_err(refused));
+            }
+            Request::Kept(reply) => {
+                let _ = reply.send(self.counter.kept().map_err(refused));
+            }
+            Request::SignIn(name, secret, reply) => {
+                let _ = reply.send(self.counter.sign_in(&name, &secret));
             }
             Request::Frame(camera, bytes, reply) => {
                 let posted = self.cameras.post(&camera, bytes.to_vec());

@@ -4,6 +4,7 @@
 //! What always holds: a failed start says why and leaves nothing running; a broker or camera that is
 //! missing is no failure, it is reported and comes back by itself; [`Daemon::stop`] returns within 10 s.
 
+mod counter;
 mod decide;
 mod desk;
 mod gauges;
@@ -28,7 +29,8 @@ use crate::publish::wire::VisitMessage;
 use crate::publish::{Bus, BusError, Desired, Intake};
 use crate::storage::{StorageError, Store};
 use crate::vision::{Eyes, ModelError};
-use crate::web::{self, AppState, Live, LiveCamera, Status};
+use crate::web::{self, AppState, Floor, Live, LiveCamera, Review, Status};
+use counter::Counter;
 use decide::{Decider, Input, Out};
 use desk::Desk;
 use heartbeat::Heartbeat;
@@ -183,7 +185,7 @@ impl Daemon {
         }
 
         // then the path, from its end to its beginning
-        let live = live_view(&settings);
+        let (live, floor, review) = (live_view(&settings), Floor::default(), Review::default());
         let (recorder, records) = Recorder::new(metrics.clone());
         let (visits, visits_out) = mpsc::channel(VISITS);
         let now = clock.now();
@@ -199,7 +201,8 @@ impl Daemon {
             let (settled, metrics) = (eyes.settled(), metrics.clone());
             let (stocktake, asked) = stocktake::Asks::new();
             let (desired, live) = (desired.clone(), live.clone());
-            let out = Out { desired, recorder, visits, settled, stocktake, live, metrics };
+            let (floor, review) = (floor.clone(), review.clone());
+            let out = Out { desired, recorder, visits, settled, stocktake, live, floor, review, metrics };
             let (shelves, time, decider) = (store.clone(), clock.clone(), decider.clone());
             spawn("stocktake", move || stocktake::run(&asked, &shelves, &time, &decider))?;
             let decider = Decider::new(clock.clone(), store.clone(), &settings, embedder, &boot, out);
@@ -281,8 +284,14 @@ impl Daemon {
         };
         runtime.spawn(watcher.run());
         let (requests, requested) = mpsc::channel(REQUESTS);
+        let staff = Counter {
+            store: store.clone(),
+            clock: clock.clone(),
+            shop: settings.lock().unwrap_or_else(|e| e.into_inner()).store.clone(),
+        };
         let inbox = Inbox {
             store: store.clone(),
+            counter: Arc::new(staff),
             decider: decider.clone(),
             cameras: cameras.clone(),
             metrics: metrics.clone(),
@@ -301,6 +310,8 @@ impl Daemon {
                 kiosks: known.kiosks,
                 keep_days: known.storage.keep_days,
                 desired,
+                floor,
+                review,
                 live,
                 clock: clock.clone(),
                 status: status.clone(),

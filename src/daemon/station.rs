@@ -5,7 +5,7 @@
 //! `valid_until` is never further away than `personal_for`; sequences only grow, also over restarts.
 
 use crate::clock::Now;
-use crate::display::{DisplaySettings, Turns};
+use crate::display::{DisplaySettings, Layout, Turns};
 use crate::id::{MemberId, ProductId, SlateId};
 use crate::publish::{Desired, Screen};
 use crate::recommend::{self, Audience, Catalogue, Moment, PolicySettings, Shop, Slate, Suggestion, text};
@@ -86,8 +86,11 @@ impl Station {
         Self { settings, turns: Turns::new(TURN), sequence: 0, store: None, personal: None }
     }
 
-    /// Someone came before it.
+    /// Someone came before it. Electronic paper takes no notice: it could not take a slate off in time.
     pub fn enter(&mut self, member: MemberId) {
+        if self.settings.layout == Layout::Paper {
+            return;
+        }
         self.turns.enter(member);
     }
 
@@ -104,6 +107,11 @@ impl Station {
     /// Whose slate is up.
     pub fn serving(&self) -> Option<MemberId> {
         self.personal.as_ref().map(|(member, _)| *member)
+    }
+
+    /// The personal slate that is up.
+    pub fn shown(&self) -> Option<Arc<Slate>> {
+        self.personal.as_ref().map(|(_, slate)| slate.clone())
     }
 
     fn next_sequence(&mut self, now: Now) -> u64 {

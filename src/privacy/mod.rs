@@ -15,6 +15,7 @@ pub mod audit;
 pub mod consent;
 mod error;
 pub mod master;
+pub mod password;
 pub mod pseudonym;
 pub mod seal;
 pub mod vault;

@@ -11,12 +11,17 @@ const JS: &str = "text/javascript; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 
 /// Name, type, content.
-const ASSETS: [(&str, &str, &str); 11] = [
+const ASSETS: [(&str, &str, &str); 16] = [
     ("display.css", CSS, include_str!("assets/display.css")),
     ("screen.js", JS, include_str!("assets/screen.js")),
     ("display.js", JS, include_str!("assets/display.js")),
     ("kiosk.css", CSS, include_str!("assets/kiosk.css")),
     ("kiosk.js", JS, include_str!("assets/kiosk.js")),
+    ("session.js", JS, include_str!("assets/session.js")),
+    ("sign-in.js", JS, include_str!("assets/sign-in.js")),
+    ("admin.js", JS, include_str!("assets/admin.js")),
+    ("staff.js", JS, include_str!("assets/staff.js")),
+    ("staff.css", CSS, include_str!("assets/staff.css")),
     ("pages.css", CSS, include_str!("assets/pages.css")),
     ("live.css", CSS, include_str!("assets/live.css")),
     ("picture.js", JS, include_str!("assets/picture.js")),

@@ -8,7 +8,7 @@
 use super::refusal::{Fault, come_again, fault_json, in_words};
 use super::screen::ScreenView;
 use super::{HEARTBEAT, Request, Shared, Web, api, assets, index};
-use crate::display::{Ack, AckKind, DisplaySettings};
+use crate::display::{Ack, AckKind, DisplaySettings, Layout};
 use crate::id::SlateId;
 use crate::publish::Screen;
 use crate::recommend::Language;
@@ -74,8 +74,8 @@ pub(super) async fn page(State(web): Web, Path(id): Path<String>, headers: Heade
                 script src=(assets::address("screen.js")) defer {}
                 script src=(assets::address("display.js")) defer {}
             }
-            body.display
-                data-display=(display.id) data-version=(*assets::VERSION)
+            body.display.paper[display.layout == Layout::Paper]
+                data-layout=(display.layout.word()) data-display=(display.id) data-version=(*assets::VERSION)
                 data-title=(title) data-not-for-me=(words.not_for_me) data-place=(words.place) {
                 main #stage {
                     section.layer.empty.now {

@@ -7,6 +7,7 @@
 
 mod fields;
 pub mod kiosk;
+pub mod staff;
 
 use super::refusal::Fault;
 use crate::recommend::Money;

@@ -79,6 +79,8 @@ pub(super) async fn page(State(web): Web) -> Html<String> {
             section {
                 h2 { "For whoever looks after it" }
                 ul.links {
+                    li { a href="/staff" { strong { "Staff" } span { "who is here, what is shown, products; sign in" } } }
+                    li { a href="/admin" { strong { "Administration" } span { "recognition, what is kept, audit; sign in" } } }
                     @if app.live.exists() {
                         li { a href="/live" { strong { "Live view" } span { "what the cameras see, who is here, what is shown" } } }
                     }

@@ -9,9 +9,11 @@
 //! - Nothing of a member but an alias leaves here, and of a stranger only a box in a live picture.
 //! - Every body, connection, stream and wait has a limit; what is over it is refused in words.
 
+mod admin;
 mod api;
 mod assets;
 mod display;
+mod floor;
 mod guard;
 pub mod inbound;
 mod index;
@@ -19,27 +21,35 @@ mod kiosk;
 pub mod live;
 mod live_page;
 mod refusal;
+mod review;
 mod screen;
 mod server;
+mod session;
 pub mod settings;
+mod staff;
 pub mod status;
 
 #[cfg(test)]
 mod tests;
 
+pub use admin::Kept;
+pub use floor::{Floor, Guest};
 pub use inbound::kiosk::{
     ConsentGiven, Erased, Joined, KioskAct, KioskAnswer, KioskHint, KioskRequest, Mine,
 };
+pub use inbound::staff::{Found, MemberFound, StaffAct};
 pub use inbound::{LineIn, ProductIn, ReceiptIn, StockIn};
 pub use live::{Live, LiveCamera, LiveEvent, LiveFrame, LiveLabel, LiveTrack, LiveWhat};
 pub use refusal::{Fault, Refused};
+pub use review::{Doubt, Review, Scores, Why};
 pub use server::serve;
 pub use status::Status;
 
 use crate::clock::Clock;
 use crate::display::{Ack, DisplaySettings, KioskSettings, StoreSettings};
-use crate::id::{CameraId, DisplayId};
+use crate::id::{CameraId, DisplayId, MemberId, ZoneId};
 use crate::publish::Desired;
+use crate::storage::{Day, Role};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
@@ -81,6 +91,10 @@ pub struct AppState {
     pub keep_days: u32,
     /// What each display should show now.
     pub desired: Desired,
+    /// Who is here now.
+    pub floor: Floor,
+    /// How recognition does.
+    pub review: Review,
     /// What the live view shows; [`Live::off`] when it does not exist.
     pub live: Live,
     /// The time that pages set their clocks by.
@@ -109,6 +123,18 @@ pub enum Request {
     Kiosk(KioskRequest, oneshot::Sender<Result<KioskAnswer, Refused>>),
     /// The copy that waits under a code; it is given once.
     Export(String, oneshot::Sender<Option<String>>),
+    /// Staff say that whoever stands in the zone is not this member.
+    NotThem(MemberId, ZoneId),
+    /// Products whose name, SKU, brand or category has these words.
+    Search(String, oneshot::Sender<Result<Vec<Found>, Refused>>),
+    /// The member with a card, for the member of staff of that name.
+    Member(String, String, oneshot::Sender<Result<Option<MemberFound>, Refused>>),
+    /// The day so far.
+    Day(oneshot::Sender<Result<Day, Refused>>),
+    /// What administrators see of what is kept.
+    Kept(oneshot::Sender<Result<Kept, Refused>>),
+    /// Name and secret: the role, if they are right. Both ways are audited.
+    SignIn(String, String, oneshot::Sender<Option<Role>>),
     /// A JPEG from a browser, for the camera of that name.
     Frame(CameraId, Bytes, oneshot::Sender<Result<(), FrameRefused>>),
 }
@@ -152,6 +178,7 @@ pub enum FrameRefused {
 struct Shared {
     app: AppState,
     streams: Arc<Semaphore>,
+    sessions: session::Sessions,
     stopping: watch::Receiver<bool>,
 }
 
@@ -173,13 +200,20 @@ type Web = axum::extract::State<Arc<Shared>>;
 
 /// All routes. `stopping` turns true (or its sender is dropped) when event streams must end.
 fn router(app: AppState, stopping: watch::Receiver<bool>) -> Router {
-    let shared = Arc::new(Shared { app, streams: Arc::new(Semaphore::new(STREAMS)), stopping });
+    let shared = Arc::new(Shared {
+        app,
+        streams: Arc::new(Semaphore::new(STREAMS)),
+        sessions: session::Sessions::default(),
+        stopping,
+    });
 
     let open = Router::new()
         .route("/", get(index::page))
         .route("/display/{id}", get(display::page))
         .route("/display/{id}/events", get(display::events))
         .route("/display/{id}/ack", post(display::ack).layer(DefaultBodyLimit::max(ACK_BYTES)))
+        .route("/sign-in", get(session::page).post(session::sign_in).layer(DefaultBodyLimit::max(ACK_BYTES)))
+        .route("/sign-out", post(session::sign_out))
         .route("/kiosk/{id}/export/{code}", get(kiosk::export))
         .route("/display/worker.js", get(assets::worker))
         .route("/assets/{name}", get(assets::asset))
@@ -210,7 +244,20 @@ fn router(app: AppState, stopping: watch::Receiver<bool>) -> Router {
         .route("/kiosk/{id}/frame", post(kiosk::frame).layer(DefaultBodyLimit::max(FRAME_BYTES)))
         .route_layer(axum::middleware::from_fn_with_state(shared.clone(), guard::kiosks_only));
 
+    let signed_in = Router::new()
+        .route("/staff", get(staff::page))
+        .route("/staff/events", get(staff::events))
+        .route("/staff/do", post(staff::act).layer(DefaultBodyLimit::max(ACK_BYTES)))
+        .route_layer(axum::middleware::from_fn_with_state(shared.clone(), session::staff_only));
+
+    let admins = Router::new()
+        .route("/admin", get(admin::page))
+        .route("/admin/events", get(admin::events))
+        .route_layer(axum::middleware::from_fn_with_state(shared.clone(), session::admins_only));
+
     open.merge(guarded)
+        .merge(admins)
+        .merge(signed_in)
         .merge(kiosks)
         .fallback(refusal::no_such_page)
         .method_not_allowed_fallback(refusal::wrong_method)

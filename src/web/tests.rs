@@ -67,6 +67,8 @@ fn site(change: impl FnOnce(&mut AppState)) -> Site {
         displays: displays.to_vec(),
         kiosks: Vec::new(),
         keep_days: 730,
+        floor: Default::default(),
+        review: Default::default(),
         live: Live::of([LiveCamera {
             id: CameraId::new("door").unwrap(),
             zone: ZoneId::new("front").unwrap(),

@@ -1,4 +1,5 @@
 //! A real Chromium through chromedriver, and the web server in this process.
+#![allow(dead_code)]
 
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -32,6 +33,20 @@ pub struct Browser {
 impl Browser {
     /// A fresh browser; `None`, with the reason printed, where there is none.
     pub async fn start() -> Option<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// A fresh browser whose camera plays `film` (MJPEG) from its beginning whenever a page opens it.
+    pub async fn with_camera(film: &std::path::Path) -> Option<Self> {
+        Self::start_with(&[
+            "--use-fake-ui-for-media-stream".to_owned(),
+            "--use-fake-device-for-media-stream".to_owned(),
+            format!("--use-file-for-fake-video-capture={}", film.display()),
+        ])
+        .await
+    }
+
+    async fn start_with(more: &[String]) -> Option<Self> {
         for program in ["chromium", "chromedriver"] {
             let there =
                 Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -48,13 +63,23 @@ impl Browser {
             .spawn()
             .unwrap();
         let profile = tempfile::tempdir().unwrap();
+        let fixed = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-dev-shm-usage",
+            "--hide-scrollbars",
+        ];
+        let own = format!("--user-data-dir={}", profile.path().display());
+        let args: Vec<&str> =
+            fixed.into_iter().chain([own.as_str()]).chain(more.iter().map(String::as_str)).collect();
         let options = json!({
             "goog:loggingPrefs": {"browser": "ALL"},
-            "goog:chromeOptions": {"args": [
-                "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-                "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars",
-                format!("--user-data-dir={}", profile.path().display()),
-            ]},
+            "goog:chromeOptions": {"args": args},
         });
         let Value::Object(options) = options else { unreachable!() };
         let deadline = Instant::now() + PATIENCE;
@@ -192,6 +217,8 @@ impl Site {
             displays,
             kiosks: Vec::new(),
             keep_days: 730,
+            floor: Default::default(),
+            review: Default::default(),
             desired: desired.clone(),
             live: live.clone(),
             clock: Clock::system(),

@@ -4,6 +4,10 @@
 
 (() => {
   const { display, version, title, notForMe, place: placeWord } = document.body.dataset;
+  // electronic paper: one change a minute at most, and nothing that moves
+  const paper = document.body.dataset.layout === "paper";
+  const PAPER_PAUSE = 60_000;
+  let painted = -Infinity;
   const base = `/display/${display}`;
   const stage = document.getElementById("stage");
   const away = document.getElementById("away");
@@ -144,6 +148,12 @@
     const slate = screen.present();
     const key = slate ? `${slate.id}\n${slate.items.map((i) => i.sku).join("\n")}` : "";
     if (key === currentKey && drawn !== null) return;
+    const rests = painted + PAPER_PAUSE - performance.now();
+    if (paper && rests > 0) {
+      expiry = setTimeout(refresh, rests + 5);
+      return;
+    }
+    painted = performance.now();
     drawn = key;
     if (!slate) {
       show(welcome, "", () => {});
@@ -307,6 +317,16 @@
 
   if ("serviceWorker" in navigator) {
     navigator.serviceWorker.register("/display/worker.js", { scope: "/display/" }).catch(() => {});
+  }
+
+  // The same picture for years would stay in the glass: it moves by a few pixels every three minutes.
+  if (!paper) {
+    let step = 0;
+    const round = [[0, 0], [4, 0], [4, 3], [0, 4], [-4, 3], [-4, 0], [-3, -4], [3, -4]];
+    setInterval(() => {
+      step = (step + 1) % round.length;
+      stage.style.translate = `${round[step][0]}px ${round[step][1]}px`;
+    }, 180_000);
   }
 
   // the pointer of a mouse disappears when it rests

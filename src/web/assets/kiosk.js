@@ -284,8 +284,13 @@
     const began = performance.now();
     const opened = await camera.start(by("look-view"), (answer) => {
       if (answer.is !== "looking") return;
-      if (answer.recognised) visit.touched = performance.now();
-      else if (performance.now() - began > 6000) by("look-hint").textContent = say("look-stranger");
+      if (answer.recognised) {
+        visit.touched = performance.now();
+        if (shown() === "look" && personal()) {
+          visit.known = "face";
+          slate();
+        }
+      } else if (shown() === "look" && performance.now() - began > 6000) by("look-hint").textContent = say("look-stranger");
     });
     if (!opened && visit) by("look-hint").textContent = say("camera-none");
   });
@@ -583,11 +588,7 @@
   const follow = async () => {
     const present = personal();
     if (!present) return;
-    if (visit && shown() === "look") {
-      visit.known = "face";
-      visit.touched = performance.now();
-      slate();
-    } else if (visit?.known && by("member").dataset.kind === "slate" && present.id !== visit.slate) slate();
+    if (visit?.known && by("member").dataset.kind === "slate" && present.id !== visit.slate) slate();
     else if (!visit && !hasCamera && performance.now() - left > 3000 && shown() === "idle") {
       // a fixed camera of the shop recognised someone here
       if (!(await begin())) return;

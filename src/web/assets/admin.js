@@ -1,0 +1,31 @@
+// The administration: why faces are not recognised, as it happens.
+"use strict";
+
+(() => {
+  const { make } = session;
+  const words = {
+    "too-small": "too small: the person is too far away, or the camera's picture is too coarse",
+    blurred: "blurred: movement, a dirty lens, or focus",
+    turned: "turned away",
+    "bad-light": "too dark, too bright, or against the light",
+    cut: "at the edge of the picture",
+    "below-threshold": "below the threshold: a stranger, or a member who should enrol again",
+    "no-margin": "no margin: like two members at once",
+    "switched-off": "recognition is switched off",
+  };
+  session.follow("/admin/events", {
+    doubts(doubts) {
+      document.getElementById("no-doubts").hidden = doubts.length > 0;
+      document.getElementById("doubts").replaceChildren(
+        ...doubts.map((doubt) => {
+          const row = make("tr");
+          row.dataset.why = doubt.why;
+          const time = new Date(doubt.at).toLocaleTimeString();
+          for (const text of [time, doubt.camera, doubt.zone, words[doubt.why], `${doubt.width} px`])
+            row.append(make("td", "", text));
+          return row;
+        }),
+      );
+    },
+  });
+})();
