@@ -299,7 +299,8 @@ fn online_retail_from_its_file_to_a_live_model() {
         return left_out("python3 has no pandas with parquet here to write the CSV");
     }
     let start = Instant::now();
-    let map = ["InvoiceNo=receipt", "InvoiceDate=at", "StockCode=sku", "UnitPrice=price", "CustomerID=card"];
+    let map =
+        ["InvoiceNo=receipt", "InvoiceDate=at", "StockCode=sku", "UnitPrice=price", "CustomerID=member"];
     let mut program = shopguide(["import", "receipts", "--members-consented", "public data"]);
     program.arg(&csv).arg("--config").arg(shop.config()).args(map.iter().flat_map(|m| ["--map", *m]));
     let output = program.output().unwrap();
