@@ -115,11 +115,10 @@ impl Machine {
             .spawn()
             .unwrap();
         let children = format!("/proc/{0}/task/{0}/children", nspawn.id());
-        let init = within(Duration::from_secs(60), "the machine's first process", || {
-            std::fs::read_to_string(&children).ok()?.split_whitespace().next().map(str::to_owned)
-        });
-        let machine = Machine { root, nspawn, init };
-        within(Duration::from_secs(120), "the machine is up", || {
+        let mut machine = Machine { root, nspawn, init: String::new() };
+        within(Duration::from_secs(240), "the machine is up", || {
+            // The first child is only a step on the way to the machine's own first process.
+            machine.init = std::fs::read_to_string(&children).ok()?.split_whitespace().next()?.to_owned();
             let state = printed(&machine.run("systemctl is-system-running"));
             ["running", "degraded"].contains(&state.trim()).then_some(())
         });
