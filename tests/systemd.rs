@@ -186,9 +186,9 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        let _ = Command::new("nsenter")
-            .args(["-t", &self.init, "-a", "--", "systemctl", "poweroff", "-f"])
-            .output();
+        if !self.init.is_empty() {
+            self.run("systemctl poweroff -f");
+        }
         std::thread::sleep(Duration::from_secs(2));
         let _ = self.nspawn.kill();
         let _ = self.nspawn.wait();
