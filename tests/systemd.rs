@@ -86,6 +86,19 @@ fn packages() -> (PathBuf, PathBuf) {
     (new, old)
 }
 
+/// The process that is number 1 in a machine of its own. Anything else, such as the child by which
+/// systemd-nspawn makes it, would have commands run on this machine instead.
+fn first_process(children: &str) -> Option<String> {
+    let children = std::fs::read_to_string(children).ok()?;
+    let is_first = |pid: &&str| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
+        let numbers: Vec<&str> = numbers.split_whitespace().collect();
+        numbers.len() > 1 && numbers.last() == Some(&"1")
+    };
+    children.split_whitespace().find(is_first).map(str::to_owned)
+}
+
 /// A booted machine; switched off when dropped.
 struct Machine {
     root: PathBuf,
@@ -115,11 +128,11 @@ impl Machine {
             .spawn()
             .unwrap();
         let children = format!("/proc/{0}/task/{0}/children", nspawn.id());
-        let init = within(Duration::from_secs(60), "the machine's first process", || {
-            std::fs::read_to_string(&children).ok()?.split_whitespace().next().map(str::to_owned)
-        });
-        let machine = Machine { root, nspawn, init };
-        within(Duration::from_secs(120), "the machine is up", || {
+        let mut machine = Machine { root, nspawn, init: String::new() };
+        within(Duration::from_secs(240), "the machine is up", || {
+            if machine.init.is_empty() {
+                machine.init = first_process(&children)?;
+            }
             let state = printed(&machine.run("systemctl is-system-running"));
             ["running", "degraded"].contains(&state.trim()).then_some(())
         });
@@ -173,9 +186,9 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        let _ = Command::new("nsenter")
-            .args(["-t", &self.init, "-a", "--", "systemctl", "poweroff", "-f"])
-            .output();
+        if !self.init.is_empty() {
+            self.run("systemctl poweroff -f");
+        }
         std::thread::sleep(Duration::from_secs(2));
         let _ = self.nspawn.kill();
         let _ = self.nspawn.wait();
