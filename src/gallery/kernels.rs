@@ -58,13 +58,6 @@ pub struct Probe {
     scale: f32,
 }
 
-impl Probe {
-    /// What brings a dot product back, the row's own scale apart.
-    pub fn scale(&self) -> f32 {
-        self.scale
-    }
-}
-
 /// Byte vectors, one a row.
 #[derive(Clone)]
 pub struct Rows {
@@ -174,6 +167,24 @@ impl Rows {
         plain(rows, &probe.signed, out);
     }
 
+    /// Adds to `out` the products with the values behind the probe, of the rows from `from` on.
+    pub fn add_products(&self, kernel: Kernel, probe: &Probe, from: usize, out: &mut [f32]) {
+        let mut dots = [0i32; BLOCK];
+        for (block, out) in out.chunks_mut(BLOCK).enumerate() {
+            let from = from + block * BLOCK;
+            let dots = &mut dots[..out.len()];
+            self.scan(kernel, probe, from, dots);
+            let scales = self.scales(from, out.len());
+            #[cfg(target_arch = "x86_64")]
+            if kernel != Kernel::Plain && is_x86_feature_detected!("avx2") {
+                // SAFETY: AVX2 was just detected.
+                unsafe { x86::add_scaled(dots, scales, probe.scale, out) };
+                continue;
+            }
+            add_scaled(dots, scales, probe.scale, out);
+        }
+    }
+
     /// The approximate cosine behind a dot product of row `row`.
     pub fn cosine(&self, probe: &Probe, row: usize, dot: i32) -> f32 {
         dot as f32 * self.scales[row] * probe.scale
@@ -187,9 +198,23 @@ fn plain(rows: &[i8], probe: &[i8], out: &mut [i32]) {
     }
 }
 
+/// Adds each dot product times the two scales.
+#[inline(always)]
+fn add_scaled(dots: &[i32], scales: &[f32], scale: f32, out: &mut [f32]) {
+    for ((out, dot), own) in out.iter_mut().zip(dots).zip(scales) {
+        *out += *dot as f32 * (own * scale);
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::*;
+
+    /// The same sums, eight at a time.
+    #[target_feature(enable = "avx2")]
+    pub fn add_scaled(dots: &[i32], scales: &[f32], scale: f32, out: &mut [f32]) {
+        super::add_scaled(dots, scales, scale, out);
+    }
 
     /// # Safety
     /// The processor has AVX2; `probe.len()` is a multiple of 64 and `rows` holds `out.len()`

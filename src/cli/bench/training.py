@@ -6,6 +6,7 @@ In: {"load": file, "threads": n, "steps": n} or {"batches": [number, ..]}. Out: 
 """
 
 import json
+import os
 import struct
 import sys
 import time
@@ -15,6 +16,9 @@ def say(answer):
     print(json.dumps(answer), flush=True)
 
 
+# Threads that wait sleep: on a busy machine spinning ones would stand in their own way.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
 try:
     import numpy
     import torch

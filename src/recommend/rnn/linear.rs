@@ -1,7 +1,7 @@
 //! A matrix that is only ever multiplied by a vector: as f32, the meaning; or as bytes, one scale a
 //! row, by the kernels that the gallery scans with. The vector then becomes bytes too.
 
-use crate::gallery::kernels::{BLOCK, Kernel, Probe, Rows};
+use crate::gallery::kernels::{Kernel, Rows};
 
 /// Matrices of up to this many rows are multiplied by a vector of nearly 16 bits: their products are
 /// fed back into a network, where roundings add up, and cost next to nothing. Above it are tables
@@ -79,22 +79,9 @@ impl Linear {
                 let Some(probe) = rows.probe(x) else { return };
                 let rest = if self.rows <= FINE { rows.rest(x, &probe) } else { None };
                 for probe in std::iter::once(probe).chain(rest) {
-                    add_product(rows, *kernel, &probe, out);
+                    rows.add_products(*kernel, &probe, 0, out);
                 }
             }
-        }
-    }
-}
-
-fn add_product(rows: &Rows, kernel: Kernel, probe: &Probe, out: &mut [f32]) {
-    let mut dots = [0i32; BLOCK];
-    let count = out.len();
-    for (from, out) in (0..count).step_by(BLOCK).zip(out.chunks_mut(BLOCK)) {
-        let dots = &mut dots[..out.len()];
-        rows.scan(kernel, probe, from, dots);
-        let scale = probe.scale();
-        for ((o, dot), own) in out.iter_mut().zip(dots).zip(rows.scales(from, count - from)) {
-            *o += *dot as f32 * (own * scale);
         }
     }
 }
