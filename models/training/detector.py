@@ -48,7 +48,7 @@ class Frames:
         self.scenes, self.shoppers = scenes, shoppers
         self.teacher = teacher
         self.rendered_share = rendered_share if scenes or shoppers else 0.0
-        self.recent = deque(maxlen=2000)
+        self.recent = deque(maxlen=1000)
 
     def draw_picture(self, rng):
         if rng.random() < self.rendered_share:
