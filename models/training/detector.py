@@ -24,16 +24,16 @@ import torch.nn.functional as F
 from augment import photometric, warp
 from detections import landmark_error, overlap, decode, recall_by_size, detect, letterbox
 from export import MEAN, SCALE, export
-from faces_data import read_identities, read_rendered, read_wider
+from faces_data import FLIPPED, read_identities, read_rendered, read_wider
 import schedule
-from networks import STRIDES, Detector
+from muon import Muon
+from networks import STRIDES, Detector, grow
 from schedule import Average
-from yunet import YuNet
+from yunet import YuNet, learn
 
 SIDE = 384
 SIZE_LIMITS = {8: 42, 16: 105, 32: 1e9}  # where the teacher's strides hand over, by face size
 MISSED_SCORE = 0.8
-FLIPPED = [1, 0, 2, 4, 3]
 
 
 def level_of(size):
@@ -48,7 +48,7 @@ class Frames:
         self.scenes, self.shoppers = scenes, shoppers
         self.teacher = teacher
         self.rendered_share = rendered_share if scenes or shoppers else 0.0
-        self.recent = deque(maxlen=1200)
+        self.recent = deque(maxlen=1000)
 
     def draw_picture(self, rng):
         if rng.random() < self.rendered_share:
@@ -106,11 +106,11 @@ class Frames:
     def draw(self, rng, again):
         """A frame in some light with its targets; with `again`, a recent frame in another light."""
         if again and len(self.recent) > 200:
-            frame, targets, weights = self.recent[int(rng.integers(len(self.recent)))]
+            frame, *lesson = self.recent[int(rng.integers(len(self.recent)))]
         else:
-            frame, targets, weights = drawn = self.compose(rng)
+            frame, *lesson = drawn = self.compose(rng)
             self.recent.append(drawn)
-        return photometric(frame, rng), targets, weights
+        return photometric(frame, rng), *lesson
 
     def compose(self, rng):
         frame = np.empty((SIDE, SIDE, 3), np.uint8)
@@ -121,14 +121,14 @@ class Frames:
             cuts_x, cuts_y = ([0, int(rng.integers(96, SIDE - 96)), SIDE] for _ in range(2))
         else:
             cuts_x, cuts_y = [0, 128, 256, SIDE], [0, 128, 256, SIDE]
-        known, exact_tiles = [], []
+        known, tiles = [], []
         for y0, y1 in zip(cuts_y, cuts_y[1:]):
             for x0, x1 in zip(cuts_x, cuts_x[1:]):
                 picture = self.draw_picture(rng)
                 tile, boxes, landmarks = self.place(picture, rng, x1 - x0, y1 - y0)
                 frame[y0:y1, x0:x1] = tile
-                if picture.complete:
-                    exact_tiles.append((x0, y0, x1, y1))
+                if picture.complete or picture.annotated:
+                    tiles.append((x0, y0, x1, y1, 0.0 if picture.complete else 0.5))
                 for box, points in zip(boxes, landmarks):
                     low = np.maximum(box[:2], 0)
                     high = np.minimum(box[:2] + box[2:], [x1 - x0, y1 - y0])
@@ -136,24 +136,24 @@ class Frames:
                     shift = np.array([x0, y0])
                     known.append((np.concatenate([box[:2] + shift, box[2:]]), points + shift,
                                   visible, picture.complete))
-        targets, weights = self.targets(frame, known, exact_tiles)
-        return frame, targets, weights
+        return frame, *self.targets(frame, known, tiles)
 
-    def targets(self, frame, known, exact_tiles):
-        """Teacher's grids, mended where the truth is known; and two weights per cell, one for the
-        score and one for the landmarks.
+    def targets(self, frame, known, tiles):
+        """Teacher's grids, mended where the truth is known; two weights per cell, one for the score
+        and one for the landmarks; and the teacher's feature maps.
 
         The teacher's scores stay where it found the face: they fall off softly around it and from
         stride to stride. Hard targets in one cell of one stride would halve the score of every face
-        between two cells.
+        between two cells. Where it sees a face that nobody annotated, half its score stays, and none in
+        `tiles` whose faces are all known.
         """
-        grids = [g.astype(np.float32) for g in self.teacher.grids(frame)]
+        grids, maps = self.teacher.look(frame)
+        grids = [g.astype(np.float32) for g in grids]
         weights = [np.ones(g.shape[1:], np.float32) for g in grids]
         point_weights = [np.ones(g.shape[1:], np.float32) for g in grids]
-        exact = [k for k in known if k[3]]
-        exact_boxes = np.array([k[0] for k in exact]).reshape(-1, 4)
+        known_boxes = np.array([k[0] for k in known]).reshape(-1, 4)
         for g, s in zip(grids, STRIDES):
-            for x0, y0, x1, y1 in exact_tiles:
+            for x0, y0, x1, y1, doubt in tiles:
                 rows, columns = np.nonzero(g[0] > 0.05)
                 inside = (columns * s >= x0) & (columns * s < x1) & (rows * s >= y0) & (rows * s < y1)
                 rows, columns = rows[inside], columns[inside]
@@ -162,11 +162,12 @@ class Frames:
                 v = g[:, rows, columns]
                 w, h = np.exp(v[3]) * s, np.exp(v[4]) * s
                 boxes = np.stack([(columns + v[1]) * s - w / 2, (rows + v[2]) * s - h / 2, w, h], 1)
-                match = overlap(boxes, exact_boxes) if len(exact_boxes) else np.zeros((len(boxes), 1))
+                match = overlap(boxes, known_boxes) if len(known) else np.zeros((len(boxes), 1))
                 sure = match.max(1) > 0.4
-                g[0, rows[match.max(1) < 0.2], columns[match.max(1) < 0.2]] = 0
+                g[0, rows[match.max(1) < 0.2], columns[match.max(1) < 0.2]] *= doubt
                 for r, c, owner in zip(rows[sure], columns[sure], match.argmax(1)[sure]):
-                    g[5:, r, c] = (exact[owner][1] / s - np.array([c, r])).reshape(-1)
+                    if known[owner][3]:
+                        g[5:, r, c] = (known[owner][1] / s - np.array([c, r])).reshape(-1)
         _, boxes, _ = decode(grids, 0.4)
         for box, points, visible, _ in known:
             size = math.sqrt(box[2] * box[3])
@@ -195,7 +196,7 @@ class Frames:
                     point_weights[level][r, c] = 0
                 else:
                     g[5:, r, c] = (points / s - np.array([c, r])).reshape(-1)
-        return grids, [np.stack(w) for w in zip(weights, point_weights)]
+        return grids, [np.stack(w) for w in zip(weights, point_weights)], [m.astype(np.float16) for m in maps]
 
 
 def loss_of(outputs, targets, weights):
@@ -227,6 +228,18 @@ def loss_of(outputs, targets, weights):
     return score_loss / mass, box_loss / mass, point_loss / point_mass
 
 
+def hint_loss(guesses, maps, targets, scales):
+    """Squared distance to the teacher's feature maps, in deviations from each channel's mean; a face
+    counts eleven times a cell of background."""
+    loss = mass = 0.0
+    for guess, truth, target, (mean, deviation) in zip(guesses, maps, targets, scales):
+        weight = 0.1 + target[:, 0]
+        truth = ((truth.float() - mean) / deviation).clamp(-4, 4)
+        loss = loss + (weight * (guess.float() - truth).pow(2).mean(1)).sum()
+        mass = mass + weight.sum()
+    return loss / mass
+
+
 def grids_of(network):
     """A function from an RGB frame to decoded-ready numpy grids, for measuring."""
     network = copy.deepcopy(network).eval().to(memory_format=torch.channels_last)
@@ -244,7 +257,8 @@ def grids_of(network):
 
 def measure(network, wider_val, portraits, scenes, teacher):
     run = grids_of(network)
-    figures = {"WIDER FACE val part, 640x384": recall_by_size(wider_val, run)}
+    figures = {f"WIDER FACE val part, {w}x{h}": recall_by_size(wider_val, run, width=w, height=h)
+               for w, h in ((640, 384), (640, 640))}
     figures["landmark error against YuNet, WIDER FACE val part"] = round(landmark_error(wider_val, run, teacher.grids), 4)
     if portraits:
         found = sum(len(detect(run(letterbox(p.decode(), 192, 192)[0]))[0]) > 0 for p in portraits)
@@ -267,18 +281,23 @@ def export_both(network, folder, figures, version, rendered):
                 "from them are offered in that spirit. For commercial use put in a licensed model: "
                 "drop its file and a card of this form into models/.",
     }
-    for stem, shape in (("detector-640", (1, 3, 384, 640)), ("detector-320", (1, 3, 192, 320))):
+    for stem, shape, also in (("detector-640", (1, 3, 384, 640), [(1, 3, 480, 640), (1, 3, 640, 640)]),
+                              ("detector-320", (1, 3, 192, 320), [])):
         export(network, folder, stem, shape, ["s8", "s16", "s32"], {
             "name": "shopguide-detector", "version": version, "task": "detect",
             "output": {"decoding": "grid", "names": ["s8", "s16", "s32"], "strides": list(STRIDES)},
-            "threshold": {"score": 0.5, "nms": 0.3}, "figures": figures, "training": training})
+            "threshold": {"score": 0.5, "nms": 0.3}, "figures": figures, "training": training}, also)
 
 
 def main():
     parser = schedule.arguments_of(__doc__, 9000, 16, 500)
     parser.add_argument("--rendered-share", type=float, default=0.3)
     parser.add_argument("--fresh", type=int, default=8, help="new frames a step; the others are recent ones in another light")
-    parser.add_argument("--rate", type=float, default=3e-3)
+    parser.add_argument("--rate", type=float, default=0.02)
+    parser.add_argument("--hint-weight", type=float, default=0.3,
+                        help="of the teacher's feature maps at the start; a fifth of it at the end")
+    parser.add_argument("--small", action="store_true", help="train the smaller network, to grow from later")
+    parser.add_argument("--grow-from", type=Path, help="WORK of a smaller network: begin with its weights")
     parser.add_argument("--restart-schedule", action="store_true", help="with --resume: keep the weights only")
     arguments = parser.parse_args()
 
@@ -294,12 +313,29 @@ def main():
         scenes = read_rendered(arguments.rendered, "train", True)
         shoppers = read_rendered(arguments.rendered, "train", False)
         held_scenes = read_rendered(arguments.rendered, "held-out", True)
-    frames = Frames(read_wider(faces / "wider-train.zip"), read_identities(faces / "lfw-dev.zip", "train"),
+    wider = read_wider(faces / "wider-train.zip")
+    for picture in wider:
+        learn(picture, teacher)
+    frames = Frames(wider, read_identities(faces / "lfw-dev.zip", "train"),
                     scenes, shoppers, teacher, arguments.rendered_share)
 
-    network = Detector().to(memory_format=torch.channels_last)
+    network = Detector(**(Detector.SMALL if arguments.small else {}))
+    if arguments.grow_from:
+        grow(network, torch.load(arguments.grow_from / "detector.pt", weights_only=True)["average"])
+    network = network.to(memory_format=torch.channels_last)
     average = Average(network)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=arguments.rate, weight_decay=0.01)
+    adapters = torch.nn.ModuleList(torch.nn.Conv2d(c, YuNet.MAP_VALUES, 1) for c in network.channels[2:])
+    adapters = adapters.to(memory_format=torch.channels_last)
+    first = np.random.default_rng(arguments.seed)
+    maps = [np.stack(m).astype(np.float32) for m in zip(*[frames.compose(first)[3] for _ in range(64)])]
+    scales = [(torch.from_numpy(m.mean((0, 2, 3)))[None, :, None, None],
+               torch.from_numpy(np.maximum(d := m.std((0, 2, 3)), 0.2 * np.median(d)))[None, :, None, None])
+              for m in maps]
+    matrices = [p for n, p in network.named_parameters() if p.ndim == 4 and not n.startswith("head")]
+    others = [p for n, p in network.named_parameters() if p.ndim != 4 or n.startswith("head")]
+    optimisers = [Muon(matrices, lr=arguments.rate, weight_decay=0.01),
+                  torch.optim.AdamW([*others, *adapters.parameters()], lr=0.15 * arguments.rate, weight_decay=0.0)]
+    bases = [o.param_groups[0]["lr"] for o in optimisers]
     start = 0
     checkpoint = arguments.work / "detector.pt"
     if arguments.resume and checkpoint.exists():
@@ -307,12 +343,14 @@ def main():
         average.network.load_state_dict(state["average"])
         network.load_state_dict(state["average" if arguments.restart_schedule else "network"])
         if not arguments.restart_schedule:
-            optimiser.load_state_dict(state["optimiser"])
+            for o, s in zip(optimisers, state["optimisers"]):
+                o.load_state_dict(s)
             start = state["step"]
+        adapters.load_state_dict(state["adapters"])
 
     def save(step):
         schedule.save(checkpoint, network=network.state_dict(), average=average.network.state_dict(),
-                      optimiser=optimiser.state_dict(), step=step)
+                      adapters=adapters.state_dict(), optimisers=[o.state_dict() for o in optimisers], step=step)
 
     def finish():
         figures = measure(average.network, wider_val, held, held_scenes, teacher)
@@ -321,7 +359,7 @@ def main():
             export_both(average.network, arguments.out, figures, arguments.card_version, bool(arguments.rendered))
 
     network.train()
-    began, sums, draws = time.time(), np.zeros(3), 0.0
+    began, sums, draws = time.time(), np.zeros(4), 0.0
     for step in range(start, arguments.steps):
         mark = time.time()
         rng = np.random.default_rng([arguments.seed, step])
@@ -329,27 +367,30 @@ def main():
         batch = [frames.draw(rng, i >= arguments.fresh) for i in range(arguments.batch)]
         images = torch.from_numpy(np.stack([b[0] for b in batch])).permute(0, 3, 1, 2).float()
         images = ((images - MEAN) * SCALE).contiguous(memory_format=torch.channels_last)
-        targets = [torch.from_numpy(np.stack(level)) for level in zip(*[b[1] for b in batch])]
-        weights = [torch.from_numpy(np.stack(level)) for level in zip(*[b[2] for b in batch])]
+        targets, weights, maps = ([torch.from_numpy(np.stack(level)) for level in zip(*[b[k] for b in batch])]
+                                  for k in (1, 2, 3))
         draws += time.time() - mark
 
         rate = arguments.rate * schedule.share(step, arguments.steps, 200)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
+        for optimiser, base in zip(optimisers, bases):
+            optimiser.param_groups[0]["lr"] = base * rate / arguments.rate
+            optimiser.zero_grad(set_to_none=True)
         with torch.autocast("cpu", torch.bfloat16):
-            outputs = network(images)
-        parts = loss_of(outputs, targets, weights)
-        loss = parts[0] + 1.0 * parts[1] + 4.0 * parts[2]
-        optimiser.zero_grad(set_to_none=True)
+            outputs, features = network.maps(images)
+            guesses = [adapter(f) for adapter, f in zip(adapters, features)]
+        parts = [*loss_of(outputs, targets, weights), hint_loss(guesses, maps, targets, scales)]
+        hint_weight = arguments.hint_weight * (1 - 0.8 * step / arguments.steps)
+        loss = parts[0] + 1.0 * parts[1] + 4.0 * parts[2] + hint_weight * parts[3]
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimiser.step()
+        for optimiser in optimisers:
+            optimiser.step()
         average.follow(network, step)
         sums += [float(p.detach()) for p in parts]
         if (step + 1) % 50 == 0:
             spent = time.time() - began
             print(f"step {step + 1} rate {rate:.5f} score {sums[0] / 50:.3f} box {sums[1] / 50:.3f} "
-                  f"points {sums[2] / 50:.4f} {spent:.0f}s (drawing {draws:.0f}s)", flush=True)
+                  f"points {sums[2] / 50:.4f} maps {sums[3] / 50:.4f} {spent:.0f}s (drawing {draws:.0f}s)", flush=True)
             sums[:] = 0
         if (step + 1) % arguments.every == 0:
             save(step + 1)

@@ -33,7 +33,8 @@ from augment import photometric, warp
 from detections import detect, letterbox
 from export import MEAN, SCALE, export
 from faces_data import Picture, read_identities, read_rendered, read_wider
-from networks import Embedder
+from muon import Muon
+from networks import Embedder, grow
 from open_set import collapsed, open_set, verification
 import schedule
 from schedule import Average
@@ -192,31 +193,54 @@ def view_of(picture, rng, other=None, reshape=False):
     return crop
 
 
-class Views:
-    """Labelled views in WORK: a ring of crops with the teacher's embedding and maps, group and identity.
-
-    The maps are kept in a byte a value, as deviations from each channel's mean. The views of the next
-    step are made beside the present one; which views there are depends on the seed alone.
+class Ring:
+    """Views on disk, the oldest replaced by the newest: crops with the teacher's embedding and maps,
+    group and identity. The maps are kept in a byte a value, as deviations from each channel's mean.
     """
 
     UNIT = 24  # steps of the byte to one deviation
 
-    def __init__(self, folder, capacity, pools, shares, teacher, seed, blends):
-        folder.mkdir(parents=True, exist_ok=True)
-
+    def __init__(self, folder, capacity, mode):
         def array(name, shape, kind):
-            path = folder / name
-            mode = "r+" if path.exists() else "w+"
-            return np.memmap(path, kind, mode, shape=(capacity, *shape))
+            return np.memmap(folder / name, kind, mode, shape=(capacity, *shape))
 
+        self.capacity = capacity
         self.crops = array("views_crops.u8", (SIDE, SIDE, 3), np.uint8)
         self.labels = array("views_labels.f16", (DIMENSIONS,), np.float16)
         self.classes = array("views_classes.i32", (), np.int32)
         self.groups = array("views_groups.u8", (), np.uint8)
-        self.maps = [array("views_map14.i8", (128, 14, 14), np.int8), array("views_map7.i8", (128, 7, 7), np.int8)]
+        self.map14 = array("views_map14.i8", (128, 14, 14), np.int8)
+        self.map7 = array("views_map7.i8", (128, 7, 7), np.int8)
+        self.parts = [self.crops, self.groups, self.classes, self.labels, self.map14, self.map7]
+
+    @staticmethod
+    def full(folder):
+        """The ring of an earlier run, to be read only. It must be full."""
+        return Ring(folder, (folder / "views_groups.u8").stat().st_size, "r")
+
+    def take(self, rows):
+        return [part[rows] for part in self.parts]
+
+    def put(self, rows, values):
+        for part, value in zip(self.parts, values):
+            part[rows] = value
+
+
+class Views:
+    """Labelled views: a ring of new ones in WORK and perhaps that of an earlier run.
+
+    The views of the next step are made beside the present one; which views there are depends on the
+    seed alone.
+    """
+
+    def __init__(self, folder, capacity, pools, shares, teacher, seed, blends, earlier=None):
+        self.earlier = Ring.full(earlier) if earlier else None
+        if earlier and not (folder / "views_scale.npz").exists():
+            (folder / "views_scale.npz").write_bytes((earlier / "views_scale.npz").read_bytes())
+        self.ring = Ring(folder, capacity, "r+" if (folder / "views_groups.u8").exists() else "w+")
         self.worker, self.coming = ThreadPoolExecutor(1), None
         self.count, self.blends = 0, blends
-        self.capacity, self.pools, self.teacher, self.seed = capacity, pools, teacher, seed
+        self.pools, self.teacher, self.seed = pools, teacher, seed
         self.shares = np.array(shares) / np.sum(shares)
         # Pool by pool, so that a pool added later leaves the earlier classes' numbers alone.
         self.class_of = {}
@@ -246,11 +270,8 @@ class Views:
     def grow(self, number):
         """Adds `number` views: those made ahead, if they were that many; then sets out on the next."""
         made = self.coming.result() if self.coming else self.made(self.count, number)
-        rows = np.arange(self.count, self.count + number) % self.capacity
-        crops, groups, classes, labels, maps = made
-        self.crops[rows], self.groups[rows], self.classes[rows], self.labels[rows] = crops, groups, classes, labels
-        for kept, m in zip(self.maps, maps):
-            kept[rows] = m
+        rows = np.arange(self.count, self.count + number) % self.ring.capacity
+        self.ring.put(rows, made)
         self.count += number
         self.coming = self.worker.submit(self.made, self.count, number)
         return rows
@@ -258,12 +279,26 @@ class Views:
     def made(self, start, number):
         crops, groups, classes = zip(*[self.make(start + k) for k in range(number)])
         labels, *maps = self.teacher.look(crops)
-        maps = [np.clip(np.rint((m - mean) / deviation * self.UNIT), -127, 127).astype(np.int8)
+        maps = [np.clip(np.rint((m - mean) / deviation * Ring.UNIT), -127, 127).astype(np.int8)
                 for m, (mean, deviation) in zip(maps, self.scale)]
-        return np.stack(crops), groups, classes, labels, maps
+        return np.stack(crops), groups, classes, labels, *maps
 
-    def draw(self, number, rng):
-        return rng.integers(0, min(self.count, self.capacity), number)
+    def draw(self, fresh, number, rng):
+        """`number` views, the first `fresh` of them new; of the others each kept one is as likely."""
+        new = self.grow(fresh) if fresh else np.zeros(0, int)
+        kept = min(self.count, self.ring.capacity)
+        past = self.earlier.capacity if self.earlier else 0
+        rows = rng.integers(0, kept + past, number - fresh)
+        parts = [self.ring.take(np.concatenate([new, rows[rows < kept]]))]
+        if past:
+            parts.append(self.earlier.take(np.sort(rows[rows >= kept] - kept)))
+        return [np.concatenate(part) for part in zip(*parts)]
+
+    def anchors(self, number, rng):
+        """The teacher's embeddings of some kept views of photographs."""
+        ring = self.earlier or self.ring
+        rows = rng.integers(0, ring.capacity if self.earlier else min(self.count, ring.capacity), number)
+        return ring.labels[rows[ring.groups[rows] < 3]].astype(np.float32)
 
 
 class MarginLoss(torch.nn.Module):
@@ -289,31 +324,17 @@ class MarginLoss(torch.nn.Module):
         return F.cross_entropy(self.scale * shifted, classes, reduction="none")
 
 
-class Muon(torch.optim.Optimizer):
-    """Momentum whose matrix is made orthogonal (Newton-Schulz), for convolution weights."""
+def neighbour_loss(out, labels, anchors, trust, scale=16.0):
+    """Who is near whom: the teacher's distribution over other faces, and ours, as a divergence.
 
-    def __init__(self, parameters, lr=0.02, momentum=0.9, weight_decay=0.0):
-        super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
-
-    @torch.no_grad()
-    def step(self):
-        for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is None:
-                    continue
-                state = self.state[p]
-                buffer = state.setdefault("momentum", torch.zeros_like(p))
-                buffer.lerp_(p.grad, 1 - group["momentum"])
-                g = p.grad.lerp(buffer, group["momentum"]).reshape(len(p), -1)
-                wide = g.shape[0] <= g.shape[1]
-                x = (g if wide else g.T).bfloat16()
-                x = x / (x.norm() + 1e-7)
-                for _ in range(5):
-                    a = x @ x.T
-                    x = 3.4445 * x + (-4.775 * a + 2.0315 * a @ a) @ x
-                x = (x if wide else x.T).float()
-                p.mul_(1 - group["lr"] * group["weight_decay"])
-                p.add_(x.reshape(p.shape), alpha=-group["lr"] * max(1, x.shape[0] / x.shape[1]) ** 0.5)
+    The cosine counts every direction alike; this counts those in which a face could be taken for
+    another. A view's own label, and any other the teacher puts nearly there, is left out.
+    """
+    truth = labels @ anchors.T
+    off = torch.where(truth > 0.9, -1e4, 0.0)
+    target = F.log_softmax(scale * truth + off, 1)
+    guess = F.log_softmax(scale * (out @ anchors.T) + off, 1)
+    return (trust * (target.exp() * (target - guess)).sum(1)).mean()
 
 
 def embed(network, crops):
@@ -401,11 +422,15 @@ def main():
     parser.add_argument("--rate", type=float, help="default 0.003 for adamw, 0.02 for muon")
     parser.add_argument("--blends", type=float, default=0.35, help="share of a photograph's views blended with another")
     parser.add_argument("--identity-weight", type=float, default=0.05)
+    parser.add_argument("--neighbour-weight", type=float, default=0.1)
+    parser.add_argument("--anchors", type=int, default=4096, help="faces among which neighbours are compared")
     parser.add_argument("--hint-weight", type=float, default=4.0,
                         help="of the teacher's feature maps at the start; a fifth of it at the end")
     parser.add_argument("--rendered-identity", type=float, default=5.0,
                         help="weight of a rendered face's identity against a photograph's")
     parser.add_argument("--measure-every", type=int, default=1000)
+    parser.add_argument("--small", action="store_true", help="train the smaller network, to grow from later")
+    parser.add_argument("--grow-from", type=Path, help="WORK of a smaller network: begin with its weights and draw its views, too")
     parser.add_argument("--restart-schedule", action="store_true", help="with --resume: keep the weights only")
     parser.add_argument("--stop-at", type=int, help="stop before this step (the schedule is not changed)")
     arguments = parser.parse_args()
@@ -439,11 +464,16 @@ def main():
     teacher_figures = {k: figures_of(teacher_embeddings[k], teacher(mirror(v[0])), v[1])[0] for k, v in sets.items()}
     print("teacher", teacher_figures, flush=True)
 
-    views = Views(arguments.work, arguments.capacity, pools, shares, teacher, arguments.seed, arguments.blends)
-    network = Embedder().to(memory_format=torch.channels_last)
-    average = Average(network)
+    views = Views(arguments.work, arguments.capacity, pools, shares, teacher, arguments.seed, arguments.blends, arguments.grow_from)
+    network = Embedder(**(Embedder.SMALL if arguments.small else {})).to(memory_format=torch.channels_last)
     margin = MarginLoss(len(views.class_of))
-    adapters = torch.nn.ModuleList(torch.nn.Conv2d(c, 128, 1) for c in (96, 160)).to(memory_format=torch.channels_last)
+    adapters = torch.nn.ModuleList(torch.nn.Conv2d(c, 128, 1) for c in network.channels[2:]).to(memory_format=torch.channels_last)
+    if arguments.grow_from:
+        state = torch.load(arguments.grow_from / "embedder.pt", weights_only=True)
+        grow(network, state["average"])
+        margin.load_state_dict(state["margin"])
+        adapters.load_state_dict(state["adapters"])
+    average = Average(network)
     if arguments.optimiser == "muon":
         matrices = [p for p in network.parameters() if p.ndim == 4]
         others = [p for p in network.parameters() if p.ndim != 4]
@@ -495,17 +525,17 @@ def main():
         views.grow(arguments.fresh)
     print(f"{views.count} views, {time.time() - began:.0f}s", flush=True)
     network.train()
-    began, sums, views_time = time.time(), np.zeros(5), 0.0
+    began, sums, views_time = time.time(), np.zeros(6), 0.0
     for step in range(start, stop):
         mark = time.time()
         rng = np.random.default_rng([arguments.seed, 1, step])
-        fresh = views.grow(arguments.fresh) if arguments.fresh else np.zeros(0, int)
-        rows = np.concatenate([fresh, views.draw(arguments.batch - len(fresh), rng)])
-        images = torch.from_numpy(views.crops[rows]).permute(0, 3, 1, 2).float()
+        crops, groups, classes, labels, *teacher_maps = views.draw(arguments.fresh, arguments.batch, rng)
+        images = torch.from_numpy(crops).permute(0, 3, 1, 2).float()
         images = ((images - MEAN) * SCALE).contiguous(memory_format=torch.channels_last)
-        labels = torch.from_numpy(views.labels[rows].astype(np.float32))
-        classes = torch.from_numpy(views.classes[rows].astype(np.int64))
-        real = torch.from_numpy((views.groups[rows] < 3).astype(np.float32))
+        labels = torch.from_numpy(labels.astype(np.float32))
+        classes = torch.from_numpy(classes.astype(np.int64))
+        real = torch.from_numpy((groups < 3).astype(np.float32))
+        anchors = F.normalize(torch.from_numpy(views.anchors(arguments.anchors, rng)))
         views_time += time.time() - mark
 
         progress = step / arguments.steps
@@ -516,8 +546,8 @@ def main():
         with torch.autocast("cpu", torch.bfloat16):
             out, *maps = network.maps(images)
             guesses = [adapter(m) for adapter, m in zip(adapters, maps)]
-        hints = sum((g.float() - torch.from_numpy(m[rows]).float() / views.UNIT).pow(2).mean()
-                    for g, m in zip(guesses, views.maps))
+        hints = sum((g.float() - torch.from_numpy(m).float() / Ring.UNIT).pow(2).mean()
+                    for g, m in zip(guesses, teacher_maps))
         out = F.normalize(out.float())
         labels = F.normalize(labels)
         # The teacher sees rendered faces as much alike (strangers reach cosine 0.78), so there its
@@ -526,11 +556,12 @@ def main():
         cosine = 1 - (out * labels).sum(1)
         distil = (trust * cosine).mean()
         relation = ((out @ out.T - labels @ labels.T).pow(2) * trust[:, None] * trust[None]).mean()
+        neighbours = neighbour_loss(out, labels, anchors, trust)
         has = classes >= 0
         leads = 1 + (arguments.rendered_identity - 1) * (1 - real[has])
         margins = torch.where(real[has] > 0, 0.15, 0.3)
         identity = (leads * margin(out[has], classes[has], labels[has], margins)).sum() / len(out)
-        loss = distil + 4.0 * relation + arguments.hint_weight * (1 - 0.8 * progress) * hints + arguments.identity_weight * identity
+        loss = distil + 4.0 * relation + arguments.hint_weight * (1 - 0.8 * progress) * hints + arguments.identity_weight * identity + arguments.neighbour_weight * neighbours
         for o in optimisers:
             o.zero_grad(set_to_none=True)
         loss.backward()
@@ -539,10 +570,10 @@ def main():
         average.follow(network, step)
         unseen = cosine.detach()[: arguments.fresh][real[: arguments.fresh] > 0]
         sums += [float(cosine.detach()[real > 0].mean()), float(relation.detach()), float(identity.detach()),
-                 float(unseen.mean()) if len(unseen) else 1.0, float(hints.detach())]
+                 float(unseen.mean()) if len(unseen) else 1.0, float(hints.detach()), float(neighbours.detach())]
         if (step + 1) % 50 == 0:
             print(f"step {step + 1} factor {factor:.3f} cosine {1 - sums[0] / 50:.4f} (new views {1 - sums[3] / 50:.4f}) relation {sums[1] / 50:.5f} "
-                  f"identity {sums[2] / 50:.3f} maps {sums[4] / 50:.4f} {time.time() - began:.0f}s (views {views_time:.0f}s)", flush=True)
+                  f"identity {sums[2] / 50:.3f} maps {sums[4] / 50:.4f} neighbours {sums[5] / 50:.4f} {time.time() - began:.0f}s (views {views_time:.0f}s)", flush=True)
             sums[:] = 0
         if (step + 1) % arguments.every == 0:
             save(step + 1)

@@ -104,8 +104,9 @@ def replace(path, data):
     os.replace(temporary, path)
 
 
-def export(network, folder, stem, shape, outputs, card):
-    """Writes `<stem>.onnx` and `<stem>.toml`; `card` gives the sections this function cannot know.
+def export(network, folder, stem, shape, outputs, card, also=()):
+    """Writes `<stem>.onnx` and `<stem>.toml`; `card` gives the sections this function cannot know,
+    `also` further shapes in which the appliance is to run the network.
 
     Raises if onnxruntime's output differs from PyTorch's.
     """
@@ -149,7 +150,8 @@ def export(network, folder, stem, shape, outputs, card):
     full = {"name": card["name"], "version": card["version"], "task": card["task"],
             "file": f"{stem}.onnx", "sha256": hashlib.sha256(data).hexdigest(),
             "licence": "MIT OR Apache-2.0 (code); weights: see [training]",
-            "input": {"name": "input", "shape": list(shape), "colour": "rgb",
+            "input": {"name": "input", "shape": list(shape)} | ({"also": [list(s) for s in also]} if also else {}) | {
+                      "colour": "rgb",
                       "mean": [MEAN] * 3, "scale": [SCALE] * 3}}
     full |= {k: v for k, v in card.items() if k not in full}
     full["golden"] = {"input": "x[i] = ((i * 2654435761 mod 2^32) >> 24), before mean and scale",

@@ -15,12 +15,16 @@ import numpy as np
 from split import held_out
 
 
+FLIPPED = [1, 0, 2, 4, 3]  # the landmarks of a face seen in a mirror
+
+
 @dataclass
 class Picture:
     """One encoded picture and what is known of the faces in it.
 
     `boxes` is Nx4 (x, y, w, h), `landmarks` Nx5x2 with NaN where unknown. `complete` says that
-    every face of the picture is in `boxes` with exact landmarks, so that no teacher is needed.
+    every face of the picture is in `boxes` with exact landmarks, so that no teacher is needed;
+    `annotated`, that a person drew the boxes.
     """
 
     name: str
@@ -29,6 +33,7 @@ class Picture:
     landmarks: np.ndarray = field(default_factory=lambda: np.zeros((0, 5, 2), np.float32))
     complete: bool = False
     identity: str = ""
+    annotated: bool = False
 
     def decode(self):
         image = cv2.imdecode(np.frombuffer(self.encoded, np.uint8), cv2.IMREAD_COLOR)
@@ -48,7 +53,7 @@ def read_wider(path):
             rows = [r[:4] for r in known.get(base, []) if not (len(r) > 7 and r[7])]
             boxes = np.array(rows, np.float32).reshape(-1, 4)
             unknown = np.full((len(boxes), 5, 2), np.nan, np.float32)
-            pictures.append(Picture(base, archive.read(name), boxes, unknown))
+            pictures.append(Picture(base, archive.read(name), boxes, unknown, annotated=base in known))
     return pictures
 
 

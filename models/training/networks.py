@@ -47,18 +47,20 @@ class Detector(nn.Module):
     overlap because packing is its cost.
     """
 
-    def __init__(self, channels=(8, 16, 32, 48, 64)):
+    SMALL = {"channels": (8, 16, 32, 48, 64), "blocks": (0, 1, 2, 1, 1)}
+
+    def __init__(self, channels=(16, 16, 32, 64, 96), blocks=(2, 2, 2, 1, 2)):
         super().__init__()
-        c2, c4, c8, c16, c32 = channels
+        c2, c4, c8, c16, c32 = self.channels = channels
+        residuals = lambda width, place: [Residual(width, depth=1) for _ in range(blocks[place])]
         self.stage8 = nn.Sequential(
-            conv(3, c2, stride=2), conv(c2, c4, kernel=2, stride=2), conv(c4, c8, stride=2))
-        self.stage16 = nn.Sequential(conv(c8, c16, stride=2), Residual(c16, depth=1))
-        self.stage32 = nn.Sequential(
-            conv(c16, c32, stride=2), Residual(c32, depth=1), Residual(c32, depth=1))
+            conv(3, c2, stride=2), conv(c2, c4, kernel=2, stride=2), conv(c4, c8, stride=2), *residuals(c8, 0))
+        self.stage16 = nn.Sequential(conv(c8, c16, stride=2), *residuals(c16, 1))
+        self.stage32 = nn.Sequential(conv(c16, c32, stride=2), *residuals(c32, 2))
         self.down32 = nn.ConvTranspose2d(c32, c16, 2, 2)
         self.down16 = nn.ConvTranspose2d(c16, c8, 2, 2)
-        self.mix16 = Residual(c16, depth=1)
-        self.mix8 = Residual(c8, depth=1)
+        self.mix16 = nn.Sequential(*residuals(c16, 3))
+        self.mix8 = nn.Sequential(*residuals(c8, 4))
         self.head8 = nn.Conv2d(c8, OUTPUTS_PER_CELL, 1)
         self.head16 = nn.Conv2d(c16, OUTPUTS_PER_CELL, 1)
         self.head32 = nn.Conv2d(c32, OUTPUTS_PER_CELL, 1)
@@ -68,13 +70,17 @@ class Detector(nn.Module):
             with torch.no_grad():
                 head.bias[0] = -4.6  # a face in one cell of a hundred, to begin with
 
-    def forward(self, x):
+    def maps(self, x):
+        """The grids, then the feature maps they are read from."""
         f8 = self.stage8(x)
         f16 = self.stage16(f8)
         f32 = self.stage32(f16)
         f16 = self.mix16(torch.relu(f16 + self.down32(f32)))
         f8 = self.mix8(torch.relu(f8 + self.down16(f16)))
-        return self.head8(f8), self.head16(f16), self.head32(f32)
+        return (self.head8(f8), self.head16(f16), self.head32(f32)), (f8, f16, f32)
+
+    def forward(self, x):
+        return self.maps(x)[0]
 
 
 class Refiner(nn.Module):
@@ -101,19 +107,17 @@ class Embedder(nn.Module):
     the teacher's.
     """
 
-    def __init__(self, channels=(16, 48, 96, 160), blocks=(0, 2, 2), dimensions=128, last=256):
+    SMALL = {"blocks": (0, 2, 2)}
+
+    def __init__(self, channels=(16, 48, 96, 160), blocks=(1, 3, 3), dimensions=128, last=256):
         super().__init__()
+        self.channels = channels
         stem, *stages = channels
-        layers, parts = [conv(3, stem, stride=2)], []
-        previous = stem
-        for width, count in zip(stages, blocks):
-            layers.append(conv(previous, width, stride=2))
-            layers.extend(Residual(width) for _ in range(count))
-            if count:
-                parts.append(nn.Sequential(*layers))
-                layers = []
-            previous = width
-        self.to14, self.to7 = parts
+        layer = lambda inputs, width, count: nn.Sequential(
+            conv(inputs, width, stride=2), *[Residual(width) for _ in range(count)])
+        self.stem = conv(3, stem, stride=2)
+        self.to28, self.to14, self.to7 = (layer(*shape) for shape in zip(channels, stages, blocks))
+        previous = stages[-1]
         self.widen = conv(previous, last, kernel=1)
         # One weight for each place on the face, not a pool: where a value was found matters. It is
         # the one depthwise convolution, and its output is a single place.
@@ -123,10 +127,30 @@ class Embedder(nn.Module):
         self.normalise = nn.BatchNorm2d(dimensions)
 
     def maps(self, x):
-        map14 = self.to14(x)
+        map14 = self.to14(self.to28(self.stem(x)))
         map7 = self.to7(map14)
         gathered = self.spread(self.gather(self.widen(map7)))
         return self.normalise(self.project(gathered)).flatten(1), map14, map7
 
     def forward(self, x):
         return self.maps(x)[0]
+
+
+def grow(network, smaller):
+    """Takes over the weights (a state) of a smaller network of the same kind, and what it computes.
+
+    Wider layers: the old channels lie first and read nothing of the new ones. Further residual blocks
+    add nothing to begin with. Both begin to count as soon as the network is trained.
+    """
+    state = network.state_dict()
+    for name, value in state.items():
+        if name in smaller:
+            old = smaller[name]
+            if value.ndim == 4 and "down" in name:  # transposed: inputs first
+                value[:, : old.shape[1]] = 0
+            elif value.ndim == 4:
+                value[: old.shape[0]] = 0
+            value[tuple(slice(n) for n in old.shape)] = old
+    for name, module in network.named_modules():
+        if isinstance(module, Residual) and f"{name}.body.0.0.weight" not in smaller:
+            nn.init.zeros_(module.body[-1][1].weight)

@@ -25,13 +25,12 @@ import torch.nn.functional as F
 
 from augment import photometric, warp
 from detections import detect, letterbox, overlap
-from detector import FLIPPED
 from export import MEAN, SCALE, export
-from faces_data import read_identities, read_rendered, read_wider
+from faces_data import FLIPPED, read_identities, read_rendered, read_wider
 import schedule
 from networks import Refiner
 from schedule import Average
-from yunet import YuNet
+from yunet import YuNet, learn
 
 SIDE = 64
 REACH = 1.5  # the square's side over the longer side of the proposed box
@@ -83,39 +82,6 @@ def moved(box, rng):
     return np.concatenate([middle - box[2:] * size / 2, box[2:] * size])
 
 
-def agreed(picture, teacher):
-    """What the teacher sees in a picture on the average of eight looks: mean scores, boxes, landmarks.
-
-    One look of YuNet's at the same face moved by a few pixels puts its landmarks 5.6% of the eyes'
-    distance elsewhere (measured on LFW); the mean of several looks is a better lesson.
-    """
-    rgb, looks = picture.decode(), []
-    for scale in (1.0, 1.4):
-        for moved_by in ((0, 0), (5, 3)):
-            for mirror in (False, True):
-                height, width = (32 * math.ceil((n * scale + 8) / 32) for n in rgb.shape[:2])
-                frame = warp(rgb, np.array([[scale, 0, moved_by[0]], [0, scale, moved_by[1]]], float), (width, height), (0, 0, 0))
-                if mirror:
-                    frame = np.ascontiguousarray(frame[:, ::-1])
-                scores, boxes, points = detect(teacher.grids(frame), 0.1)
-                if mirror:
-                    boxes[:, 0] = width - 1 - boxes[:, 0] - boxes[:, 2]
-                    points = points[:, FLIPPED]
-                    points[:, :, 0] = width - 1 - points[:, :, 0]
-                boxes[:, :2] -= moved_by
-                looks.append((scores, boxes / scale, (points - moved_by) / scale))
-    scores, boxes, points = (np.concatenate(part) for part in zip(*looks))
-    found, left = [], np.ones(len(scores), bool)
-    for i in np.argsort(-scores):
-        if left[i]:
-            same = left & (overlap(boxes[i : i + 1], boxes)[0] > 0.45)
-            left[same] = False
-            weight = scores[same] / scores[same].sum()
-            found.append((scores[same].sum() / len(looks), (weight[:, None] * boxes[same]).sum(0),
-                          (weight[:, None, None] * points[same]).sum(0)))
-    return found
-
-
 class Source:
     """Draws frames and what is in them."""
 
@@ -126,24 +92,7 @@ class Source:
         self.detector = detector
         self.doubtful = {}
         for picture in [*wider, *portraits]:
-            self.learn(picture, teacher)
-
-    def learn(self, picture, teacher):
-        """Adds to a picture what the teacher sees in it; keeps apart what it only suspects."""
-        annotated, boxes = len(picture.boxes) > 0, list(picture.boxes)
-        points = [np.full((5, 2), np.nan) for _ in boxes]
-        doubtful = []
-        for score, box, landmarks in agreed(picture, teacher):
-            near = overlap(box[None], np.array(boxes))[0] if boxes else np.zeros(1)
-            if near.max() > 0.4:
-                points[int(near.argmax())] = landmarks
-            elif score >= 0.45:
-                boxes.append(box), points.append(landmarks)
-            elif not annotated:
-                doubtful.append(box)
-        picture.boxes = np.array(boxes, np.float32).reshape(-1, 4)
-        picture.landmarks = np.array(points, np.float32).reshape(-1, 5, 2)
-        self.doubtful[id(picture)] = np.array(doubtful).reshape(-1, 4)
+            self.doubtful[id(picture)] = learn(picture, teacher)
 
     def crops(self, seed, number):
         """Crops with label (1, 0), values and their weight (box, landmarks) from frame `number`."""

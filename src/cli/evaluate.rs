@@ -99,6 +99,9 @@ pub struct Detection {
     /// Card of the detector [default: the one inside the program].
     #[arg(long, value_name = "CARD.toml")]
     pub detector: Option<PathBuf>,
+    /// Card of the refiner [default: the one inside the program, beside the detector inside it].
+    #[arg(long, value_name = "CARD.toml")]
+    pub refiner: Option<PathBuf>,
     #[command(flatten)]
     /// Detectors by others; the first that gives landmarks is the measure of landmarks.
     pub peers: Peers,

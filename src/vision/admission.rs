@@ -161,8 +161,8 @@ pub fn try_here(path: &Path, task: Task) -> Result<String, String> {
         let set = resource.get_hard().and_then(|hard| resource.set(limit.min(hard), limit.min(hard)));
         set.map_err(|e| format!("the limits for trying it cannot be set: {e}"))?;
     }
-    match Network::open(Some(path), task) {
-        Ok((card, _)) => Ok(card.id()),
+    match Network::open_shapes(Some(path), None, task) {
+        Ok(opened) => Ok(opened.first().map(|(card, _)| card.id()).unwrap_or_default()),
         Err(error) => Err(error.problem.to_string()),
     }
 }

@@ -10,6 +10,8 @@ use std::fmt;
 pub const CARD_LIMIT: u64 = 256 * 1024;
 /// Largest side of a network's input, in pixels.
 const SIDE_LIMIT: usize = 4096;
+/// Most further shapes of a network's input.
+const ALSO_LIMIT: usize = 3;
 /// Most numbers an embedding may have.
 const DIMENSION_LIMIT: usize = 2048;
 /// Most anchors a cell, and their largest side in pixels.
@@ -109,6 +111,9 @@ pub struct Input {
     pub name: String,
     /// `[1, 3, height, width]`.
     pub shape: [usize; 4],
+    /// Further shapes in which a detector runs the same network, for frames that fill them better.
+    #[serde(default)]
+    pub also: Vec<[usize; 4]>,
     /// Order of the three planes.
     pub colour: Colour,
     /// Per plane, in the network's order.
@@ -211,6 +216,18 @@ impl Card {
         format!("{}/{}", self.name, self.version)
     }
 
+    /// This card and, for each of `input.also`, one that differs in its shape alone and knows no
+    /// golden answer.
+    pub fn shapes(&self) -> Vec<Card> {
+        let also = self.input.also.iter().map(|&shape| {
+            let mut card = Card { golden: None, ..self.clone() };
+            card.input.shape = shape;
+            card.input.also.clear();
+            card
+        });
+        std::iter::once(self.clone()).chain(also).collect()
+    }
+
     /// Whether the detector finds five landmarks with each face. One that does not sees and counts
     /// faces; alignment, and with it recognition, needs landmarks from elsewhere.
     pub fn gives_landmarks(&self) -> bool {
@@ -267,6 +284,10 @@ impl Card {
                 }
             }
         }
+        if self.input.also.len() > ALSO_LIMIT || !(self.input.also.is_empty() || self.task == Task::Detect) {
+            return refuse(format!("input.also: up to {ALSO_LIMIT} further shapes, of a detector only"));
+        }
+        self.shapes().iter().skip(1).try_for_each(Card::check)?;
         self.check_output()
     }
 
@@ -414,6 +435,8 @@ mod tests {
             ("file = \"detector", "file = \"../detector", "folder"),
             ("shape = [1, 3,", "shape = [2, 3,", "input.shape"),
             ("shape = [1, 3, 384,", "shape = [1, 3, 99999,", "input.shape"),
+            ("also = [[1, 3,", "also = [[1, 1,", "input.shape"),
+            ("also = [[1, 3, 480,", "also = [[1, 3, 481,", "strides"),
             ("colour = \"rgb\"", "colour = \"grb\"", "colour"),
             ("strides = [8, 16, 32]", "strides = [7, 16, 32]", "strides"),
             ("nms = ", "nms = 1", "nms"),
@@ -432,6 +455,17 @@ mod tests {
         assert!(error.contains("arcface-112"), "{error}");
         let error = Card::parse(&ULTRALIGHT.replace("[32.0, 48.0]", "[]")).unwrap_err();
         assert!(error.contains("anchors"), "{error}");
+    }
+
+    #[test]
+    fn further_shapes_differ_in_their_shape_alone_and_only_detectors_have_them() {
+        let [first, tall, ..] = &Card::parse(GOOD).unwrap().shapes()[..] else { panic!("one shape") };
+        assert_eq!((first.input.size(), tall.input.size()), ((640, 384), (640, 480)));
+        assert_eq!((tall.id(), &tall.output, tall.shapes().len()), (first.id(), &first.output, 1));
+        assert!(first.golden.is_some() && tall.golden.is_none());
+        let error =
+            Card::parse(&EMBEDDER.replace("[input]", "[input]\nalso = [[1, 3, 112, 112]]")).unwrap_err();
+        assert!(error.contains("of a detector only"), "{error}");
     }
 
     #[test]
@@ -457,7 +491,10 @@ mod tests {
             let end = (at + 1 + cut).min(bytes.len());
             bytes.drain(at + 1..end);
             if let Ok(card) = Card::parse(&String::from_utf8_lossy(&bytes)) {
-                prop_assert!(card.input.shape[2] <= SIDE_LIMIT && card.input.shape[3] <= SIDE_LIMIT);
+                for shape in card.shapes() {
+                    let (w, h) = shape.input.size();
+                    prop_assert!(w <= SIDE_LIMIT && h <= SIDE_LIMIT);
+                }
                 prop_assert_eq!(card.output_lengths().len(), card.output.names.len());
             }
         }

@@ -1,6 +1,7 @@
 //! Detection: a frame is brought to the network's size (scaled down if it must be, never up, at
 //! the top left, the rest black), run, decoded and brought back to pixels of the frame. With a
-//! refiner what the network finds are proposals, and the refiner has the last word on each.
+//! refiner what the network finds are proposals, and the refiner has the last word on each. Of a
+//! card's several shapes each frame takes the smallest in which it keeps its detail.
 
 use super::card::{Card, Colour, Task};
 use super::decode::Decoder;
@@ -14,11 +15,21 @@ use image::RgbImage;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// A detector with its buffers; one per thread.
-pub struct Detector {
+/// Share of the best scale at which a shape of the network's is good enough to come before larger ones.
+const GOOD_ENOUGH: f64 = 0.95;
+
+/// The network in one shape.
+#[derive(Clone)]
+struct Shape {
     card: Card,
     network: Network,
     decoder: Decoder,
+}
+
+/// A detector with its buffers; one per thread.
+pub struct Detector {
+    /// At least one; the first is the card's own.
+    shapes: Vec<Shape>,
     refiner: Option<Refiner>,
     threshold: f32,
     resizer: Resizer,
@@ -28,9 +39,7 @@ pub struct Detector {
 impl Clone for Detector {
     fn clone(&self) -> Self {
         Self {
-            card: self.card.clone(),
-            network: self.network.clone(),
-            decoder: self.decoder.clone(),
+            shapes: self.shapes.clone(),
             refiner: self.refiner.clone(),
             threshold: self.threshold,
             resizer: Resizer::new(),
@@ -63,17 +72,20 @@ impl Detector {
     /// Opens what the settings name, or what is inside the program.
     pub fn of_settings(settings: &VisionSettings) -> Result<Detector, ModelError> {
         let (path, refiner) = (settings.detector.as_deref(), settings.refiner.as_deref());
-        let network = Network::open(path, Task::Detect)?;
+        let shapes = Network::open_shapes(path, None, Task::Detect)?;
         let refiner = if path.is_none() || refiner.is_some() { Some(Refiner::open(refiner)?) } else { None };
-        Ok(Self::of(network, refiner, settings.detector_threshold))
+        Ok(Self::of(shapes, refiner, settings.detector_threshold))
     }
 
     /// The same for a card whose network's file may lie in `weights` instead of beside it.
     pub fn open_with(card: &Path, weights: &Path, threshold: Option<f32>) -> Result<Detector, ModelError> {
-        Ok(Self::of(Network::open_with(card, weights, Task::Detect)?, None, threshold))
+        Ok(Self::of(Network::open_shapes(Some(card), Some(weights), Task::Detect)?, None, threshold))
     }
 
-    fn of((card, network): (Card, Network), refiner: Option<Refiner>, threshold: Option<f32>) -> Detector {
+    fn of(opened: Vec<(Card, Network)>, refiner: Option<Refiner>, threshold: Option<f32>) -> Detector {
+        let shape = |(card, network): (Card, Network)| Shape { decoder: Decoder::new(&card), card, network };
+        let shapes: Vec<Shape> = opened.into_iter().map(shape).collect();
+        let card = &shapes[0].card;
         if !card.gives_landmarks() && refiner.is_none() {
             tracing::warn!(
                 id = "detector-without-landmarks",
@@ -82,16 +94,15 @@ impl Detector {
                  counted, but nobody can be recognised"
             );
         }
-        let last = refiner.as_ref().map_or(&card, Refiner::card);
+        let last = refiner.as_ref().map_or(card, Refiner::card);
         let threshold = threshold.unwrap_or(last.threshold.score);
-        let decoder = Decoder::new(&card);
         let scaled = Image::new(1, 1, PixelType::U8x3);
-        Detector { card, network, decoder, refiner, threshold, resizer: Resizer::new(), scaled }
+        Detector { shapes, refiner, threshold, resizer: Resizer::new(), scaled }
     }
 
     /// The model's card.
     pub fn card(&self) -> &Card {
-        &self.card
+        &self.shapes[0].card
     }
 
     /// The refiner's card, if there is one.
@@ -104,12 +115,6 @@ impl Detector {
         self.threshold
     }
 
-    /// Width and height of the network's input.
-    pub fn size(&self) -> (u32, u32) {
-        let (w, h) = self.card.input.size();
-        (w as u32, h as u32)
-    }
-
     /// Finds faces. The error is in the inference engine's words.
     pub fn detect(&mut self, image: &RgbImage) -> Result<Detected, String> {
         let begin = Instant::now();
@@ -118,10 +123,14 @@ impl Detector {
             let zero = Duration::ZERO;
             return Ok(Detected { faces: Vec::new(), prepare: zero, infer: zero, refine: zero });
         }
-        let (net_w, net_h) = self.size();
-        let scale = (net_w as f64 / w as f64).min(net_h as f64 / h as f64).min(1.0);
-        let fit = |side: u32, limit: u32| ((side as f64 * scale).round() as u32).clamp(1, limit);
-        let (sw, sh) = (fit(w, net_w), fit(h, net_h));
+        let sizes: Vec<_> = self.shapes.iter().map(|s| s.card.input.size()).collect();
+        let place = shape_for((w, h), &sizes);
+        let Some((shape, &size)) = self.shapes.get_mut(place).zip(sizes.get(place)) else {
+            return Err("the detector has no shape".into());
+        };
+        let scale = scale_to((w, h), size);
+        let fit = |side: u32, limit: usize| ((side as f64 * scale).round() as u32).clamp(1, limit as u32);
+        let (sw, sh) = (fit(w, size.0), fit(h, size.1));
         let pixels: &[u8] = if (sw, sh) == (w, h) {
             image.as_raw()
         } else {
@@ -134,9 +143,9 @@ impl Detector {
             self.resizer.resize(&source, &mut self.scaled, &options).map_err(|e| e.to_string())?;
             self.scaled.buffer()
         };
-        let card = &self.card;
+        let card = &shape.card;
         let mut prepare = Duration::ZERO;
-        let outputs = self.network.run(|input| {
+        let outputs = shape.network.run(|input| {
             lay_out(pixels, (sw as usize, sh as usize), card, input);
             prepare = begin.elapsed();
         })?;
@@ -144,7 +153,7 @@ impl Detector {
             Some(refiner) => (refiner.card().threshold.proposal, refine::PROPOSALS_OVERLAP),
             None => (self.threshold, card.threshold.nms),
         };
-        let mut faces = self.decoder.decode(|i| outputs.values(i), least, overlap);
+        let mut faces = shape.decoder.decode(|i| outputs.values(i), least, overlap);
         let (fx, fy) = (w as f32 / sw as f32, h as f32 / sh as f32);
         for face in &mut faces {
             let b = face.bbox;
@@ -158,6 +167,18 @@ impl Detector {
         let refine = begin.elapsed().saturating_sub(proposed);
         Ok(Detected { faces, prepare, infer: proposed.saturating_sub(prepare), refine })
     }
+}
+
+/// The scale at which a frame fits a size; never above 1.
+fn scale_to((w, h): (u32, u32), (net_w, net_h): (usize, usize)) -> f64 {
+    (net_w as f64 / w as f64).min(net_h as f64 / h as f64).min(1.0)
+}
+
+/// Which of `sizes` a frame is scaled to: of those nearly as good as the best, the smallest.
+fn shape_for(frame: (u32, u32), sizes: &[(usize, usize)]) -> usize {
+    let best = sizes.iter().map(|&size| scale_to(frame, size)).fold(0.0, f64::max);
+    let good = sizes.iter().enumerate().filter(|&(_, &size)| scale_to(frame, size) >= GOOD_ENOUGH * best);
+    good.min_by_key(|&(_, &(w, h))| w * h).map_or(0, |(place, _)| place)
 }
 
 /// Writes RGB pixels as planes of the card's size, colour order, mean and scale; the rest is black.
@@ -194,6 +215,18 @@ mod tests {
         assert_eq!(input[..3], [value(10), value(3), value(0)]);
         assert_eq!(input[2 * w * h..2 * w * h + 3], [value(255), value(1), value(0)]);
         assert!(input[w..w * h].iter().all(|&x| x == value(0)));
+    }
+
+    #[test]
+    fn a_frame_takes_the_smallest_shape_that_keeps_its_detail() {
+        let sizes = [(640, 384), (640, 480), (640, 640)];
+        let chosen = |w, h| sizes[shape_for((w, h), &sizes)];
+        assert_eq!(chosen(1280, 720), (640, 384));
+        assert_eq!(chosen(320, 240), (640, 384));
+        assert_eq!(chosen(1920, 1200), (640, 384)); // 0.96 of what the taller ones would keep
+        assert_eq!(chosen(640, 480), (640, 480));
+        assert_eq!(chosen(480, 640), (640, 640));
+        assert_eq!(chosen(1, 4000), (640, 640));
     }
 
     #[test]

@@ -152,24 +152,22 @@ pub struct Network {
 impl Network {
     /// Opens the network that the card at `path` describes, or the one inside the program.
     pub fn open(path: Option<&Path>, task: Task) -> Result<(Card, Network), ModelError> {
-        let model = match path {
-            Some(path) => path.display().to_string(),
-            None => format!("inside the program ({task})"),
-        };
-        let opened = match path {
-            Some(path) => open_files(path, None, task),
-            None => {
-                let (card, bytes) = inside(task);
-                Card::parse(card).map_err(Problem::Card).and_then(|card| open_bytes(card, bytes, task))
-            }
-        };
-        opened.map_err(|problem| ModelError { model, problem })
+        Source::read(path, None, task).and_then(|source| source.network(source.card.clone()))
     }
 
     /// Opens the network of the card at `path`, whose file lies beside it or else in `weights`.
     pub fn open_with(path: &Path, weights: &Path, task: Task) -> Result<(Card, Network), ModelError> {
-        open_files(path, Some(weights), task)
-            .map_err(|problem| ModelError { model: path.display().to_string(), problem })
+        Source::read(Some(path), Some(weights), task).and_then(|source| source.network(source.card.clone()))
+    }
+
+    /// The same network in every shape of its card, each with a card of that shape; the card's own first.
+    pub fn open_shapes(
+        path: Option<&Path>,
+        weights: Option<&Path>,
+        task: Task,
+    ) -> Result<Vec<(Card, Network)>, ModelError> {
+        let source = Source::read(path, weights, task)?;
+        source.card.shapes().into_iter().map(|shape| source.network(shape)).collect()
     }
 
     /// Runs the network; `fill` writes the input, flat NCHW, mean and scale applied.
@@ -219,15 +217,58 @@ pub(super) fn read_card(bytes: &[u8]) -> Result<Card, Problem> {
     Card::parse(text).map_err(Problem::Card)
 }
 
-fn open_files(path: &Path, weights: Option<&Path>, task: Task) -> Result<(Card, Network), Problem> {
+/// A network's card and file, read and believed to belong together.
+struct Source {
+    model: String,
+    card: Card,
+    onnx: tract_onnx::Onnx,
+    proto: tract_onnx::pb::ModelProto,
+}
+
+impl Source {
+    /// Reads the card at `path` with its file, beside it or else in `weights`, or those inside the program.
+    fn read(path: Option<&Path>, weights: Option<&Path>, task: Task) -> Result<Source, ModelError> {
+        let model = match path {
+            Some(path) => path.display().to_string(),
+            None => format!("inside the program ({task})"),
+        };
+        let read = match path {
+            Some(path) => files(path, weights),
+            None => {
+                let (card, bytes) = inside(task);
+                Card::parse(card).map_err(Problem::Card).map(|card| (card, bytes.to_vec()))
+            }
+        };
+        let checked = read.and_then(|(card, bytes)| checked(card, &bytes, task));
+        match checked {
+            Ok((card, onnx, proto)) => Ok(Source { model, card, onnx, proto }),
+            Err(problem) => Err(ModelError { model, problem }),
+        }
+    }
+
+    /// The network in the shape of `card`, which differs from the source's in nothing else.
+    fn network(&self, card: Card) -> Result<(Card, Network), ModelError> {
+        match built(&self.onnx, &self.proto, &card) {
+            Ok(network) => Ok((card, network)),
+            Err(problem) => Err(ModelError { model: self.model.clone(), problem }),
+        }
+    }
+}
+
+fn files(path: &Path, weights: Option<&Path>) -> Result<(Card, Vec<u8>), Problem> {
     let card = read_card(&read_limited(path, card::CARD_LIMIT)?)?;
     let beside = path.with_file_name(&card.file);
     let elsewhere = weights.map(|folder| folder.join(&card.file)).filter(|_| !beside.exists());
     let bytes = read_limited(&elsewhere.unwrap_or(beside), FILE_LIMIT)?;
-    open_bytes(card, &bytes, task)
+    Ok((card, bytes))
 }
 
-fn open_bytes(card: Card, bytes: &[u8], task: Task) -> Result<(Card, Network), Problem> {
+/// Task, hash and operators.
+fn checked(
+    card: Card,
+    bytes: &[u8],
+    task: Task,
+) -> Result<(Card, tract_onnx::Onnx, tract_onnx::pb::ModelProto), Problem> {
     if card.task != task {
         return Err(Problem::Task { expected: task, found: card.task });
     }
@@ -239,21 +280,30 @@ fn open_bytes(card: Card, bytes: &[u8], task: Task) -> Result<(Card, Network), P
     let proto = guarded(|| onnx.proto_model_for_read(&mut &bytes[..]))
         .map_err(|e| Problem::Network(format!("{} is not an ONNX network: {e}", card.file)))?;
     inspect::inspect(&proto, &card)?;
-    let model = guarded(|| prepared(&onnx, &proto, &card)).map_err(Problem::Engine)?;
+    Ok((card, onnx, proto))
+}
+
+/// Ready to run, after one run with the golden input.
+fn built(
+    onnx: &tract_onnx::Onnx,
+    proto: &tract_onnx::pb::ModelProto,
+    card: &Card,
+) -> Result<Network, Problem> {
+    let model = guarded(|| prepared(onnx, proto, card)).map_err(Problem::Engine)?;
     let bytes = memory(&model);
     if bytes > MEMORY_LIMIT {
         return Err(Problem::Memory { bytes, limit: MEMORY_LIMIT });
     }
     let typed = guarded(|| convolution::fuse(model.into_typed()?)).map_err(Problem::Engine)?;
-    check_outputs(&typed, &card)?;
+    check_outputs(&typed, card)?;
     let shape = card.input.shape;
     let mut network = guarded(|| {
         let plan = typed.into_decluttered()?.into_optimized()?.into_runnable()?;
         Ok(Network { plan, input: Arc::new(Tensor::zero::<f32>(&shape)?), shape })
     })
     .map_err(Problem::Engine)?;
-    check_golden(&mut network, &card)?;
-    Ok((card, network))
+    check_golden(&mut network, card)?;
+    Ok(network)
 }
 
 /// The network with the card's input shape and outputs, shapes worked out, nothing computed yet.

@@ -9,6 +9,7 @@ use crate::cli::table::{percent, table};
 use crate::vision::card::Task;
 use crate::vision::decode::overlap;
 use crate::vision::detect::Detector;
+use crate::vision::settings::VisionSettings;
 use crate::vision::{Detection, Rect};
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
@@ -183,7 +184,13 @@ pub fn evaluate(arguments: &Arguments) -> anyhow::Result<Report> {
     } else {
         None
     };
-    let mut models = vec![Model::new(Detector::open(arguments.detector.as_deref(), arguments.threshold)?)];
+    let own = VisionSettings {
+        detector: arguments.detector.clone(),
+        refiner: arguments.refiner.clone(),
+        detector_threshold: arguments.threshold,
+        ..VisionSettings::default()
+    };
+    let mut models = vec![Model::new(Detector::of_settings(&own)?)];
     for card in arguments.peers.chosen(Task::Detect)? {
         models.push(Model::new(Detector::open_with(&card, &arguments.peers.references.weights, None)?));
     }
