@@ -4,7 +4,9 @@
 //! What always holds: it never waits for the disk to record (that is the recording thread's work),
 //! and of a face that is no member's nothing remains after its sighting was handled.
 
+mod presence;
 mod refresh;
+mod review;
 
 use super::heartbeat::Heartbeat;
 use super::record::{Record, Recorder};
@@ -23,10 +25,8 @@ use crate::recommend::{Audience, Catalogue, PolicySettings, Shop, Slate};
 use crate::storage::{Revisions, StorageError, Store};
 use crate::vision::{Settled, Sighting, TrackId};
 use crate::visit::settings::RecognitionSettings;
-use crate::visit::{Presence, TrackState, Visits};
-use crate::web::{
-    Doubt, Floor, Guest, Live, LiveEvent, LiveFrame, LiveLabel, LiveTrack, LiveWhat, Review, Why,
-};
+use crate::visit::{TrackState, Visits};
+use crate::web::{Floor, Live, LiveEvent, LiveWhat, Review, Why};
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -271,63 +271,6 @@ impl Decider {
         }
     }
 
-    /// Says why faces are not recognised, once a track and reason, while an administrator watches.
-    fn review(&mut self, sighting: &Sighting, matches: &[(TrackId, Match)], now: Now) {
-        if !self.out.review.watched() {
-            return self.doubted.clear();
-        }
-        for face in &sighting.faces {
-            if matches!(self.visits.who(face.track), TrackState::Member(_)) {
-                continue;
-            }
-            let found = matches.iter().find(|(track, _)| *track == face.track).map(|(_, m)| m);
-            let why = match (face.quality.poor, found) {
-                (Some(poor), _) => Why::from(poor),
-                _ if !self.recognition.enabled => Why::SwitchedOff,
-                (None, Some(m)) => match m.best {
-                    Some((_, score)) if score >= self.threshold() => {
-                        if score - m.second >= self.recognition.margin {
-                            continue; // a vote: more are needed
-                        }
-                        Why::NoMargin
-                    }
-                    _ => Why::BelowThreshold,
-                },
-                (None, None) => continue,
-            };
-            if self.doubted.insert(face.track, why) != Some(why) {
-                let width = (face.detection.bbox.w / 10.0).round() as u32 * 10;
-                let (camera, zone) = (sighting.camera.clone(), sighting.zone.clone());
-                self.out.review.doubt(Doubt { at: now.utc, camera, zone, why, width });
-            }
-        }
-    }
-
-    fn threshold(&self) -> f32 {
-        self.recognition.threshold.unwrap_or(self.embedder.threshold)
-    }
-
-    fn show_live(&self, frame: &Frame, sighting: &Sighting, matches: &[(TrackId, Match)]) {
-        let track = |face: &crate::vision::TrackedFace| {
-            let (label, score) = match self.visits.who(face.track) {
-                TrackState::Undecided => (LiveLabel::Undecided, None),
-                TrackState::Stranger => (LiveLabel::Stranger, None),
-                TrackState::Member(member) => {
-                    let found = matches.iter().find(|(track, _)| *track == face.track);
-                    let score = found.and_then(|(_, m)| m.best).filter(|(m, _)| *m == member).map(|(_, s)| s);
-                    (LiveLabel::Member(self.alias(member)), score)
-                }
-            };
-            LiveTrack { bbox: face.detection.bbox, label, score, quality: Some(face.quality.score) }
-        };
-        self.out.live.show(LiveFrame {
-            camera: frame.camera.clone(),
-            captured: frame.captured,
-            image: frame.image.clone(),
-            tracks: sighting.faces.iter().map(track).collect(),
-        });
-    }
-
     fn alias(&self, member: MemberId) -> String {
         self.here
             .iter()
@@ -337,83 +280,6 @@ impl Decider {
 
     fn event(&self, now: Now, what: LiveWhat) {
         self.out.live.event(LiveEvent { at: now.utc, what });
-    }
-
-    fn present(&mut self, presence: Presence) {
-        match presence {
-            Presence::Entered { member, zone, at, captured, votes, score } => {
-                Metrics::observe(&self.out.metrics.decision, at.since(captured));
-                tracing::info!(%zone, votes, score = f64::from(score), "a member came");
-                self.out.review.recognised(score);
-                self.arrive(member, zone, at, captured, votes, score);
-            }
-            Presence::Dwelt { zone, .. } => tracing::debug!(%zone, "a member stays"),
-            Presence::Left { member, zone, at, .. } => {
-                // Whoever showed a card here stays until they are done.
-                if !self.cards.values().any(|(m, z)| *m == member && *z == zone) {
-                    tracing::info!(%zone, "a member left");
-                    self.depart(member, zone, at);
-                }
-            }
-        }
-    }
-
-    /// A member is in a zone from now on, recognised or by card.
-    fn arrive(&mut self, member: MemberId, zone: ZoneId, at: Now, captured: Now, votes: u32, score: f32) {
-        if self.here.contains_key(&(member, zone.clone())) {
-            return;
-        }
-        self.out.metrics.visits.inc();
-        self.out.metrics.present.inc();
-        let known = self.store.member(member).ok().flatten();
-        let (alias, since) = known.map_or((String::new(), None), |m| (m.alias, Some(m.joined)));
-        let tag = VisitTag::random();
-        self.tell(VisitMessage { visit: tag.clone(), zone: zone.clone(), entered: at.utc, left: None });
-        self.event(at, LiveWhat::Entered { alias: alias.clone(), zone: zone.clone(), votes, score });
-        self.out.recorder.send(Record::Entered { member, zone: zone.clone(), at: at.utc });
-        self.stations_of(&zone).for_each(|s| s.enter(member));
-        let here = Here { alias, tag, entered: at, seen: captured.utc, since, votes, score };
-        self.here.insert((member, zone), here);
-    }
-
-    /// A member is in a zone no longer.
-    fn depart(&mut self, member: MemberId, zone: ZoneId, at: Now) {
-        let Some(here) = self.here.remove(&(member, zone.clone())) else { return };
-        self.out.metrics.present.dec();
-        self.out.recorder.send(Record::Left { member, zone: zone.clone(), at: at.utc });
-        self.stations_of(&zone).for_each(|s| s.leave(member));
-        let left = Some(at.utc.max(here.entered.utc));
-        self.tell(VisitMessage { visit: here.tag, zone: zone.clone(), entered: here.entered.utc, left });
-        let stayed = Some(at.since(here.entered));
-        self.event(at, LiveWhat::Left { alias: here.alias, zone, stayed });
-    }
-
-    /// Someone showed a card at a kiosk, or is done there.
-    fn card(&mut self, kiosk: &DisplayId, member: Option<MemberId>, now: Now) {
-        if let Some((before, zone)) = self.cards.remove(kiosk) {
-            let seen = self.visits.present().any(|(m, z, _)| m == before && *z == zone);
-            let elsewhere = self.cards.values().any(|(m, z)| *m == before && *z == zone);
-            if !seen && !elsewhere {
-                self.depart(before, zone, now);
-            }
-        }
-        let zone = self.stations.iter().find(|s| s.settings.id == *kiosk).map(|s| s.settings.zone.clone());
-        if let Some((member, zone)) = member.zip(zone) {
-            self.cards.insert(kiosk.clone(), (member, zone.clone()));
-            self.arrive(member, zone, now, now, 0, 0.0);
-        }
-    }
-
-    /// "Not this person": the visit ends, and the score that made it is kept for the threshold's review.
-    fn not_them(&mut self, member: MemberId, zone: &ZoneId, now: Now) {
-        let Some(here) = self.here.get(&(member, zone.clone())) else { return };
-        let (score, votes) = ((here.votes > 0).then_some(here.score), here.votes);
-        self.out.recorder.send(Record::Refused { member, zone: zone.clone(), at: now.utc, score, votes });
-        self.cards.retain(|_, (m, z)| *m != member || z != zone);
-        for presence in self.visits.dismiss(member, zone, now) {
-            self.present(presence);
-        }
-        self.depart(member, zone.clone(), now);
     }
 
     fn tell(&self, visit: VisitMessage) {
@@ -438,24 +304,6 @@ impl Decider {
         }
         self.stations = stations;
         self.say_who_is_here();
-    }
-
-    fn say_who_is_here(&self) {
-        let guest = |((member, zone), here): (&(MemberId, ZoneId), &Here)| Guest {
-            member: *member,
-            alias: here.alias.clone(),
-            zone: zone.clone(),
-            since: here.entered.utc,
-            joined: here.since,
-            score: (here.votes > 0).then_some(here.score),
-            slates: self
-                .stations
-                .iter()
-                .filter(|s| s.settings.zone == *zone && s.serving() == Some(*member))
-                .filter_map(|s| Some((s.settings.id.clone(), s.shown()?)))
-                .collect(),
-        };
-        self.out.floor.set(self.here.iter().map(guest).collect());
     }
 
     fn make(&mut self, station: &mut Station, member: MemberId, now: Now) {
