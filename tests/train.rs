@@ -28,8 +28,9 @@ fn drawn(a: u64, b: u64, c: u64, below: u64) -> u64 {
 }
 
 /// Receipts of a span of days as CSV: each member comes every four to seven days for staples of their
-/// own, each with its rhythm, and something by chance. Where `mixed_up`, cards go to other members.
-fn receipts(days: std::ops::Range<u64>, mixed_up: bool) -> String {
+/// own, each with its rhythm, and something by chance. Where `renamed`, the till makes up new
+/// SKUs every day, so that nothing is ever bought again.
+fn receipts(days: std::ops::Range<u64>, renamed: bool) -> String {
     let mut csv = "receipt,at,sku,quantity,price,card\n".to_owned();
     for member in 0..MEMBERS {
         let pace = 4 + drawn(member, 1, 0, 4);
@@ -43,11 +44,11 @@ fn receipts(days: std::ops::Range<u64>, mixed_up: bool) -> String {
             products.push(drawn(member, day, 9, PRODUCTS));
             products.sort_unstable();
             products.dedup();
-            let card = if mixed_up { drawn(member, day, 10, MEMBERS) } else { member };
+            let new = if renamed { format!("-{day}") } else { String::new() };
             for product in products {
                 let at = at(day, member);
                 let price = 1 + product % 9;
-                writeln!(csv, "r{member}-{day},{at},p{product},1,{price}.49,card-{card}").unwrap();
+                writeln!(csv, "r{member}-{day},{at},p{product}{new},1,{price}.49,card-{member}").unwrap();
             }
         }
     }
@@ -151,7 +152,7 @@ fn a_worse_model_does_not_go_to_work_and_one_can_go_back() {
     let first = json(&shop, &[]);
     assert_eq!(first["changed"], true, "{first}");
     let first = first["live"].as_str().unwrap().to_owned();
-    // For six weeks tills gave receipts to the wrong cards; a few true days followed.
+    // For six weeks the till made up its SKUs; a few true days followed.
     import(&shop, &receipts(100..142, true));
     import(&shop, &receipts(142..146, false));
     let told = json(&shop, &[]);
