@@ -78,6 +78,8 @@ fn mean_within(values: &[f64]) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recommend::UNTRAINED;
+    use crate::recommend::ranker::corpus::{Basket, Corpus};
 
     #[test]
     fn a_model_is_refused_when_it_is_worse_beyond_noise_or_by_much() {
@@ -91,5 +93,31 @@ mod tests {
         assert!(verdict(&moved(&|n| noise(n) - 0.01), &old).passed, "within noise");
         assert!(!verdict(&moved(&|_| -0.01), &old).passed, "little, but beyond noise");
         assert!(!verdict(&moved(&|n| noise(n) - 0.03), &old).passed, "by much, whatever the noise");
+    }
+
+    /// Members who buy three things each time, judged by lists of a model that trusts their habits and
+    /// of one that has learned to go against them.
+    #[test]
+    fn a_model_that_has_learned_the_wrong_thing_is_refused() {
+        let basket = |member: u32, at: u32| Basket {
+            items: [0, 1, 2].map(|n| (member * 3 + n * (1 + at % 2)) % 60).to_vec(),
+            day: Some(at as f32 * 7.0),
+        };
+        let history = |member| (0..6).map(|at| basket(member, at)).collect();
+        let histories: Vec<Vec<Basket>> = (0..40).map(history).collect();
+        let fold = Fold {
+            corpus: Corpus { items: 60, histories, ..Corpus::default() },
+            future: (0..40).map(|member| basket(member, 6)).collect(),
+            train: (0..40).collect(),
+            test: (0..40).collect(),
+            validation: Vec::new(),
+        };
+        let good = Learned::untrained(60, UNTRAINED);
+        let wrong = Learned::untrained(60, UNTRAINED.map(|weight| -weight));
+        let judged = judge(&fold, &[("good", &good), ("wrong", &wrong)]);
+        let [.., good, wrong] = &judged[..] else { panic!("two models were judged") };
+        assert!(good.ten.ndcg > wrong.ten.ndcg + 0.2, "{} {}", good.ten.ndcg, wrong.ten.ndcg);
+        assert!(!compare(wrong, good).passed);
+        assert!(compare(good, wrong).passed);
     }
 }

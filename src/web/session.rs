@@ -261,7 +261,7 @@ mod tests {
     fn a_session_ends_when_it_is_not_used_and_after_a_shift() {
         let (sessions, clock) = (Sessions::default(), Clock::simulated(jiff::Timestamp::UNIX_EPOCH));
         let id = sessions.open("mia", Role::Staff, clock.now());
-        for _ in 0..23 {
+        for _ in 0..24 {
             clock.advance(IDLE - Duration::from_secs(1));
             assert!(sessions.of(&with(&id), clock.now()).is_some());
         }
