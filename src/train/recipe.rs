@@ -57,7 +57,7 @@ impl Recipe {
             epochs: 8,
             rates: Rates { recurrent: 3e-3, bias: 2e-3, rest: 2e-3, decay: 1e-6, average: 0.995 },
             dropout: 0.3,
-            prefixes: 3,
+            prefixes: 0,
             prefix_weight: 0.5,
             seeds: 3,
             keep_start: false,

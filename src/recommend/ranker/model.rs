@@ -152,7 +152,6 @@ impl Parts {
 
 fn network(w: &Weights, precision: Precision) -> Network {
     let shape = w.shape;
-    // Small vectors in and few numbers out: bytes would save nothing there.
     let turned = |part, columns| Linear::turned(w.of(part), columns, precision);
     Network {
         basket: Cell::new(

@@ -26,6 +26,9 @@ impl Settings {
     pub const TUNED: Settings = Settings { neighbours: 300, within: 0.9, across: 0.9, own: 0.1, groups: 20 };
 }
 
+/// A weight below which a basket adds nothing.
+const NOTHING: f32 = 1e-20;
+
 /// Vectors of the members that may be neighbours.
 #[derive(Debug, Clone)]
 pub struct Tifu {
@@ -58,7 +61,10 @@ pub(super) fn vector(baskets: &[Basket], settings: Settings, sum: &mut Sum) -> V
             let weight = settings.across.powi((settings.groups - 1 - group) as i32)
                 / (width * group_count) as f32
                 * settings.within.powi((n - 1 - place) as i32);
-            basket.items.iter().for_each(|item| sum.add(*item, weight));
+            // After hundreds of visits a weight is nothing, and then not even a number.
+            if weight > NOTHING {
+                basket.items.iter().for_each(|item| sum.add(*item, weight));
+            }
         }
         at += width;
     }

@@ -1,7 +1,7 @@
 //! A matrix that is only ever multiplied by a vector: as f32, the meaning; or as bytes, one scale a
 //! row, by the kernels that the gallery scans with. The vector then becomes bytes too.
 
-use crate::gallery::kernels::{Kernel, Rows};
+use crate::gallery::kernels::{Kernel, LANES, Rows};
 
 /// Matrices of up to this many rows are multiplied by a vector of nearly 16 bits: their products are
 /// fed back into a network, where roundings add up, and cost next to nothing. Above it are tables
@@ -35,6 +35,8 @@ pub struct Linear {
 #[derive(Clone)]
 enum Numbers {
     Float(Vec<f32>),
+    /// Column by column: several rows at a time without any kernel.
+    ByColumn(Vec<f32>),
     Bytes(Rows, Kernel),
 }
 
@@ -53,9 +55,13 @@ impl Linear {
     }
 
     /// From numbers column by column, as training keeps them: row `i` of `values` belongs to input
-    /// `i`.
+    /// `i`. A matrix of fewer columns than a kernel's least stays floating point: padded bytes would
+    /// save nothing.
     pub fn turned(values: &[f32], columns: usize, precision: Precision) -> Linear {
         let rows = values.len() / columns;
+        if precision == Precision::Float || columns < LANES {
+            return Linear { columns, rows, numbers: Numbers::ByColumn(values.to_vec()) };
+        }
         let turned: Vec<f32> =
             (0..rows).flat_map(|r| (0..columns).map(move |c| values[c * rows + r])).collect();
         Linear::new(&turned, columns, precision)
@@ -72,6 +78,11 @@ impl Linear {
             Numbers::Float(values) => {
                 for (o, row) in out.iter_mut().zip(values.chunks_exact(self.columns)) {
                     *o += row.iter().zip(x).map(|(w, x)| w * x).sum::<f32>();
+                }
+            }
+            Numbers::ByColumn(values) => {
+                for (column, x) in values.chunks_exact(self.rows).zip(x) {
+                    out.iter_mut().zip(column).for_each(|(o, w)| *o += w * x);
                 }
             }
             Numbers::Bytes(rows, kernel) => {
