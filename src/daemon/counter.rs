@@ -40,7 +40,7 @@ impl Counter {
         let found = match self.store.user(name) {
             Ok(found) => found,
             Err(error) => {
-                tracing::error!(%error, "nobody can sign in");
+                tracing::error!(id = "sign-in-broken", %error, "nobody can sign in");
                 return None;
             }
         };
@@ -52,7 +52,7 @@ impl Counter {
         let at = self.clock.now().utc;
         if let Err(error) = self.store.audit(Audited { at, by, action: Action::Login, member: None, detail })
         {
-            tracing::error!(%error, "nobody can sign in, because it cannot be audited");
+            tracing::error!(id = "sign-in-broken", %error, "nobody can sign in, because it cannot be audited");
             return None;
         }
         found.filter(|_| right).map(|(user, _)| user.role)

@@ -310,7 +310,7 @@ impl Decider {
         let person = match self.person(member, &station.settings.zone, now) {
             Ok(person) => person,
             Err(error) => {
-                tracing::error!(%error, "a history cannot be read; the display keeps to store-level content");
+                tracing::error!(id = "history-unread", %error, "a history cannot be read; the display keeps to store-level content");
                 return station.clear_personal(now);
             }
         };
@@ -376,7 +376,7 @@ impl Decider {
             return;
         };
         if awaited.slate.display != ack.display {
-            tracing::warn!(display = %ack.display, "ignored: a display acknowledged another display's slate");
+            tracing::warn!(id = "ack-of-another", display = %ack.display, "ignored: a display acknowledged another display's slate");
             return;
         }
         let slate = awaited.slate.clone();

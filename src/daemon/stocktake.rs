@@ -71,7 +71,7 @@ pub fn run(asked: &Receiver<()>, store: &Store, clock: &Clock, decider: &SyncSen
                 }
             }
             Err(error) => {
-                tracing::error!(%error, "the receipts cannot be read; suggestions go on with those known");
+                tracing::error!(id = "receipts-unread", %error, "the receipts cannot be read; suggestions go on with those known");
             }
         }
     }
@@ -88,7 +88,7 @@ pub fn take(store: &Store, now: Timestamp) -> Result<Taken, StorageError> {
     let left_out: BTreeSet<MemberId> = members.into_iter().filter(|m| !histories.contains_key(m)).collect();
     let (model, refused) = Shelf::of_store(store.folder()).last_good();
     for error in refused {
-        tracing::error!(%error, "a trained model is not used; `shopguide train --list` shows them all");
+        tracing::error!(id = "ranker-refused", %error, "a trained model is not used; `shopguide train --list` shows them all");
     }
     let trained = model.map(|m| Trained { id: m.id, learned: m.learned, products: m.products });
     let mut shop = Shop::new(&products, &histories, seasons(store, now)?, trained);

@@ -34,7 +34,7 @@ impl Decider {
         }
         self.looked = Some(now);
         if let Err(error) = self.refresh(now) {
-            tracing::error!(%error, "members and products cannot be read; those known are used on");
+            tracing::error!(id = "shop-unread", %error, "members and products cannot be read; those known are used on");
         }
     }
 
@@ -65,6 +65,7 @@ impl Decider {
             gallery.extend(templates).into_iter().map(|(member, _)| member).collect();
         if !refused.is_empty() {
             tracing::warn!(
+                id = "templates-of-another-model",
                 members = refused.len(),
                 "templates of another embedder are not used: those members need to enrol again"
             );
@@ -133,7 +134,7 @@ impl Decider {
         self.asked = Some(now);
         self.taking = self.out.stocktake.ask();
         if !self.taking {
-            tracing::error!("receipts are not read any more; restart the service");
+            tracing::error!(id = "receipts-not-read", "receipts are not read any more; restart the service");
         }
     }
 
@@ -159,7 +160,9 @@ impl Decider {
         }
         match self.store.history(member) {
             Ok(history) => self.shop.learn(member, &history),
-            Err(error) => tracing::error!(%error, "a receipt cannot be learned from now; it is kept"),
+            Err(error) => {
+                tracing::error!(id = "receipt-not-learned", %error, "a receipt cannot be learned from now; it is kept")
+            }
         }
         self.remake(member, now);
     }
