@@ -36,7 +36,7 @@ fn receipts(days: std::ops::Range<u64>, renamed: bool) -> String {
         let pace = 4 + drawn(member, 1, 0, 4);
         for day in days.clone().filter(|d| (d + member) % pace == 0) {
             let visit = (day + member) / pace;
-            let due = |staple: &u64| visit % (1 + staple % 3) == 0;
+            let due = |staple: &u64| visit.is_multiple_of(1 + staple % 3);
             let mut products: Vec<u64> = (0..7)
                 .filter(due)
                 .map(|s| drawn(member, s, 7, PRODUCTS).min(drawn(member, s, 8, PRODUCTS)))

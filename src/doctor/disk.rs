@@ -48,7 +48,7 @@ fn room(folder: &Path, what: &str) -> Vec<Finding> {
     };
     let mut found = Vec::new();
     let free = stat.f_bavail * stat.f_frsize;
-    let share = if stat.f_blocks == 0 { 100 } else { stat.f_bavail * 100 / stat.f_blocks };
+    let share = (stat.f_bavail * 100).checked_div(stat.f_blocks).unwrap_or(100);
     let says = format!("{} MiB free ({share}%) at {}", free >> 20, folder.display());
     let remedy = "df -h and du -xh / | sort -h | tail show what takes it; [backup] keep and [storage] keep_days \
                   make it less";

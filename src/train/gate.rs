@@ -87,7 +87,7 @@ mod tests {
         let moved = |by: &dyn Fn(usize) -> f64| -> Vec<f64> {
             old.iter().enumerate().map(|(n, o)| o + by(n)).collect()
         };
-        let noise = |n: usize| if n % 2 == 0 { 0.3 } else { -0.3 };
+        let noise = |n: usize| if n.is_multiple_of(2) { 0.3 } else { -0.3 };
         assert!(verdict(&old, &old).passed);
         assert!(verdict(&moved(&|n| noise(n) + 0.1), &old).passed);
         assert!(verdict(&moved(&|n| noise(n) - 0.01), &old).passed, "within noise");
