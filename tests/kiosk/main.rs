@@ -223,7 +223,7 @@ async fn a_shopper_joins_by_face_walks_away_comes_back_and_is_forgotten() {
     press(&browser, "Give me a copy").await;
     until_kind(&browser, "copy").await;
     browser.shot("kiosk-copy").await;
-    let path = browser.ask("return new URL(document.querySelector('a.open').href).pathname").await;
+    let path = browser.ask("return document.querySelector('.code').dataset.path").await;
     let (status, copy) = scene.daemon.get(path.as_str().unwrap()).unwrap();
     assert!(status == 200 && copy.contains(&card) && copy.contains("Oat Drink"), "{status} {copy}");
     assert_eq!(scene.daemon.get(path.as_str().unwrap()).unwrap().0, 404, "a copy was given twice");

@@ -502,11 +502,11 @@
     if (!visit || !made) return;
     const columns = make("div", "columns");
     const text = make("div", "beside");
-    const open = make("a", "open", say("export-open"));
-    open.href = answer.path;
-    open.target = "_blank";
-    text.append(make("p", "lead", say("export-text", { n: answer.minutes })), open);
-    columns.append(code(made.qr, say("export")), text);
+    text.append(make("p", "lead", say("export-text", { n: answer.minutes })));
+    // no link: a copy opened here would stay on a screen that everybody uses
+    const image = code(made.qr, say("export"));
+    image.dataset.path = answer.path;
+    columns.append(image, text);
     member("copy", say("export"), [columns], [
       button("main", say("back"), mine),
       button("", say("done"), () => leave()),
