@@ -60,7 +60,6 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::privacy::Scope;
     use crate::storage::fixture::{Shop, at};
 
