@@ -268,7 +268,7 @@ impl Places<'_> {
             None
         } else if candidate.own && own + self.settings.discoveries >= self.items {
             Some(Rule::KeptForDiscovery)
-        } else if on(&|p| narrowest(p) == category) >= self.settings.per_category {
+        } else if !category.is_empty() && on(&|p| narrowest(p) == category) >= self.settings.per_category {
             Some(Rule::CategoryFull)
         } else if brand.is_some() && on(&|p| p.brand == *brand) >= self.settings.per_brand {
             Some(Rule::BrandFull)

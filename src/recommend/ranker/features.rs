@@ -1,8 +1,7 @@
-//! What products are by their description: category, brand, attributes and price level, as weights
-//! that a sum can run over. What nearly every product shares says nothing and weighs nothing.
+//! What products are by their description: category, brand and attributes, as weights that a sum can
+//! run over; and what they cost beside others of their category. What nearly every product shares says nothing and weighs nothing.
 
 use super::sparse::Rows;
-use crate::profile::price_band;
 use crate::recommend::Product;
 use std::collections::BTreeMap;
 
@@ -11,13 +10,11 @@ const NARROWEST: f32 = 1.0;
 const WIDER: f32 = 0.3;
 const BRAND: f32 = 0.5;
 const ATTRIBUTE: f32 = 0.3;
-const PRICE_LEVEL: f32 = 0.2;
 /// A feature that more than this share of all products have is left out.
 const COMMON: f32 = 0.5;
 
 /// Features of each of these products, in their order: each row of length 1 or empty.
-pub fn features<'a>(products: impl Iterator<Item = Option<&'a Product>> + Clone) -> Rows {
-    let levels = PriceLevels::new(products.clone().flatten());
+pub fn features<'a>(products: impl Iterator<Item = Option<&'a Product>>) -> Rows {
     let mut numbers: BTreeMap<String, u32> = BTreeMap::new();
     let mut number = |name: String| {
         let next = numbers.len() as u32;
@@ -26,7 +23,7 @@ pub fn features<'a>(products: impl Iterator<Item = Option<&'a Product>> + Clone)
     let mut rows: Vec<BTreeMap<u32, f32>> = Vec::new();
     for product in products {
         let mut row = BTreeMap::new();
-        for (name, weight) in product.into_iter().flat_map(|p| described(p, &levels)) {
+        for (name, weight) in product.into_iter().flat_map(described) {
             let place: &mut f32 = row.entry(number(name)).or_default();
             *place = place.max(weight);
         }
@@ -48,15 +45,13 @@ pub fn features<'a>(products: impl Iterator<Item = Option<&'a Product>> + Clone)
     }))
 }
 
-fn described(product: &Product, levels: &PriceLevels<'_>) -> Vec<(String, f32)> {
+fn described(product: &Product) -> Vec<(String, f32)> {
     let mut all = Vec::new();
     for (above, word) in product.category.iter().rev().enumerate() {
         all.push((format!("category {word}"), if above == 0 { NARROWEST } else { WIDER }));
     }
     all.extend(product.brand.iter().map(|b| (format!("brand {b}"), BRAND)));
     all.extend(product.attributes.iter().map(|(name, value)| (format!("{name} = {value}"), ATTRIBUTE)));
-    let band = levels.relative(product).map(price_band);
-    all.extend(band.map(|band| (format!("price band {band}"), PRICE_LEVEL)));
     all
 }
 
