@@ -133,6 +133,9 @@ pub struct Decider {
     visits: Visits,
     catalogue: Catalogue,
     shop: Shop,
+    /// Newest receipt that the catalogue's popularity counts, and the pause before it is counted again.
+    sold: i64,
+    catalogue_rest: Duration,
     /// Newest receipt that the shop knows.
     receipts: i64,
     /// The model that was live when it was read, used or refused.
@@ -181,6 +184,8 @@ impl Decider {
             visits: Visits::new(settings.recognition.clone(), threshold),
             catalogue: Catalogue::default(),
             shop: Shop::new(&[], &BTreeMap::new(), HashMap::new(), None),
+            sold: 0,
+            catalogue_rest: Duration::ZERO,
             receipts: 0,
             live: None,
             left_out: BTreeSet::new(),

@@ -17,8 +17,13 @@ use std::time::Duration;
 
 /// How often it asks whether another process changed members or products.
 const LOOK_ROUND: Duration = Duration::from_secs(1);
-/// Catalogue and popularity are read again at least so often, and at most once in [`LOOK_ROUND`].
+/// Catalogue and popularity are read again at least so often.
 const CATALOGUE_AGE: Duration = Duration::from_secs(600);
+/// After new receipts they are read again once so many times as long has passed as reading took: a
+/// large store's thread is not held up by it, and a small store's displays follow within seconds.
+const CATALOGUE_REST: u32 = 500;
+/// And not more often than this.
+const CATALOGUE_PAUSE: Duration = Duration::from_secs(2);
 /// Reading all receipts that has not ended by then has failed, and is asked for again.
 const STOCKTAKE_ENDS: Duration = Duration::from_secs(600);
 /// All receipts are read again at least so often.
@@ -46,10 +51,15 @@ impl Decider {
         }
         self.refresh_receipts(revisions.receipts, now)?;
         let old = |(at, known): (Now, Revisions)| {
-            known.catalogue != revisions.catalogue || now.since(at) >= CATALOGUE_AGE
+            known.catalogue != revisions.catalogue
+                || now.since(at) >= CATALOGUE_AGE
+                || (self.sold != revisions.receipts && now.since(at) >= self.catalogue_rest)
         };
         if before.is_none_or(old) {
             self.refresh_catalogue(now)?;
+            self.sold = revisions.receipts;
+            let took = self.clock.now().since(now);
+            self.catalogue_rest = CATALOGUE_PAUSE.max(took * CATALOGUE_REST);
             self.read = Some((now, revisions));
         } else {
             self.read = before.map(|(at, _)| (at, revisions));
