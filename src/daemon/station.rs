@@ -109,6 +109,11 @@ impl Station {
         self.personal.as_ref().map(|(member, _)| *member)
     }
 
+    /// Whose slate is up and holds no product.
+    pub fn serving_nothing_to(&self) -> Option<MemberId> {
+        self.personal.as_ref().filter(|(_, slate)| slate.items.is_empty()).map(|(member, _)| *member)
+    }
+
     /// The personal slate that is up.
     pub fn shown(&self) -> Option<Arc<Slate>> {
         self.personal.as_ref().map(|(_, slate)| slate.clone())

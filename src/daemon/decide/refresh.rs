@@ -106,6 +106,9 @@ impl Decider {
         self.shop.describe(catalogue.iter().map(|(product, _)| product));
         self.catalogue = catalogue;
         self.refresh_store_slates(now);
+        // Who was shown nothing because nothing could be said may be shown something now.
+        let empty: Vec<MemberId> = self.stations.iter().filter_map(Station::serving_nothing_to).collect();
+        empty.into_iter().for_each(|member| self.remake(member, now));
         Ok(())
     }
 
