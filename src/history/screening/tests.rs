@@ -1,3 +1,5 @@
+//! What screening must find, and what it must leave alone.
+
 use super::*;
 use proptest::prelude::*;
 

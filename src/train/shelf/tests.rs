@@ -1,3 +1,5 @@
+//! What the shelf must never lose: the last good model.
+
 use super::*;
 use crate::recommend::ranker::item_table::ItemTable;
 use crate::recommend::ranker::weights::{Shape, Weights};
