@@ -72,24 +72,6 @@ impl History {
     pub fn products(&self) -> impl Iterator<Item = ProductId> + '_ {
         self.baskets.iter().flat_map(|b| b.lines.iter().map(|l| l.product))
     }
-
-    /// The products of receipts paid at or after `since`.
-    pub fn bought_since(&self, since: Timestamp) -> impl Iterator<Item = ProductId> + '_ {
-        self.baskets
-            .iter()
-            .rev()
-            .take_while(move |b| b.at >= since)
-            .flat_map(|b| b.lines.iter().map(|l| l.product))
-    }
-
-    /// The same history as if `product` had never been bought: for asking what a reason was worth.
-    pub fn without(&self, product: ProductId) -> Self {
-        let keep = |b: &Basket| Basket {
-            at: b.at,
-            lines: b.lines.iter().filter(|l| l.product != product).cloned().collect(),
-        };
-        Self { baskets: self.baskets.iter().map(keep).collect() }
-    }
 }
 
 #[cfg(test)]
@@ -107,7 +89,5 @@ mod tests {
         assert_eq!(history.baskets[0].at, at(10));
         assert_eq!(history.baskets[1].lines, vec![line(1, 3.0), line(2, 1.0)]);
         assert_eq!(history.purchases()[&ProductId(1)], vec![at(10), at(20)]);
-        assert_eq!(history.bought_since(at(15)).collect::<Vec<_>>(), vec![ProductId(1), ProductId(2)]);
-        assert!(!history.without(ProductId(1)).purchases().contains_key(&ProductId(1)));
     }
 }

@@ -81,6 +81,10 @@ impl Decider {
             );
         }
         self.gallery = gallery;
+        // Whoever was erased is no evidence about anybody from now on.
+        let members: BTreeSet<MemberId> = self.store.members()?.into_iter().map(|m| m.id).collect();
+        let erased: Vec<MemberId> = self.shop.members().filter(|m| !members.contains(m)).collect();
+        erased.into_iter().for_each(|member| self.shop.forget(member));
         let gone: BTreeSet<MemberId> =
             self.here.keys().map(|(m, _)| *m).filter(|m| !known.contains(m)).collect();
         for member in gone {
@@ -158,7 +162,8 @@ impl Decider {
         self.left_out = taken.left_out;
         self.live = taken.live;
         self.taking = false;
-        self.looked = None;
+        // Members erased while it was read are forgotten in this one too.
+        (self.read, self.looked) = (None, None);
         self.look_round(now);
         tracing::info!(model = self.shop.trained().unwrap_or("none yet"), "all receipts were read");
         self.refresh_store_slates(now);

@@ -1,6 +1,7 @@
 //! What products are by their description: category, brand and attributes, as weights that a sum can
 //! run over; and what they cost beside others of their category. What nearly every product shares says nothing and weighs nothing.
 
+use super::super::catalogue::narrowest;
 use super::sparse::Rows;
 use crate::recommend::Product;
 use std::collections::BTreeMap;
@@ -80,10 +81,6 @@ impl<'a> PriceLevels<'a> {
         let usual = self.usual.get(narrowest(product))?;
         (product.price.0 > 0).then(|| product.price.0 as f64 / usual)
     }
-}
-
-fn narrowest(product: &Product) -> &str {
-    product.category.last().map_or("", String::as_str)
 }
 
 #[cfg(test)]
