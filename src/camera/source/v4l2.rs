@@ -1,79 +1,69 @@
-//! A Video4Linux device: MJPG where it has it, else YUYV. Frames are copied out of four mapped
-//! buffers; the driver drops what comes while all are full.
+//! A Video4Linux device: MJPG where it has it, else YUYV. Frames are copied out of mapped buffers; the
+//! driver drops what comes while all are full.
 
 use super::{Grab, Grabbed, SLICE, yuyv};
 use crate::camera::health::Trouble;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use linuxvideo::format::{PixFormat, PixelFormat};
+use linuxvideo::stream::ReadStream;
+use linuxvideo::{BufType, Device};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use std::io;
 use std::path::Path;
-use v4l::buffer::Type;
-use v4l::io::traits::{CaptureStream, Stream};
-use v4l::prelude::*;
-use v4l::video::Capture;
-use v4l::{Format, FourCC};
-
-const BUFFERS: u32 = 4;
-const MJPG: &[u8; 4] = b"MJPG";
-const YUYV: &[u8; 4] = b"YUYV";
-/// `POLLIN` of poll(2).
-const READABLE: i16 = libc::POLLIN;
 
 /// The open device.
 pub(super) struct V4l2 {
-    /// `None` only while it is dropped.
-    stream: Option<MmapStream<'static>>,
-    format: Format,
+    stream: ReadStream,
+    /// What uncoded pixels look like: width, height and bytes a line; `None` for MJPG.
+    pixels: Option<(u32, u32, usize)>,
     name: String,
 }
 
 impl V4l2 {
     pub(super) fn open(path: &Path, width: u32, height: u32) -> Result<Self, Trouble> {
         let name = path.display().to_string();
-        let device = Device::with_path(path).map_err(|e| trouble(&name, "cannot be opened", &e))?;
-        let format = choose(&device, width, height, &name)?;
-        let mut stream = MmapStream::with_buffers(&device, Type::VideoCapture, BUFFERS)
-            .map_err(|e| trouble(&name, "gives no buffers", &e))?;
-        // `next` queues buffer 0 itself; a driver may have granted fewer than were asked for
-        for index in 1..BUFFERS as usize {
-            if CaptureStream::queue(&mut stream, index).is_err() {
-                break;
+        let mut last = None;
+        for wanted in [PixelFormat::MJPG, PixelFormat::YUYV] {
+            let device = Device::open(path).map_err(|e| trouble(&name, "cannot be opened", &e))?;
+            match device.video_capture(PixFormat::new(width, height, wanted)) {
+                Ok(camera) if camera.format().pixel_format() == wanted => {
+                    let format = camera.format();
+                    let size = (format.width(), format.height(), format.bytes_per_line() as usize);
+                    let pixels = (wanted != PixelFormat::MJPG).then_some(size);
+                    let stream = camera.into_stream().map_err(|e| trouble(&name, "does not start", &e))?;
+                    return Ok(V4l2 { stream, pixels, name });
+                }
+                Ok(_) => (),
+                Err(error) => last = Some(error),
             }
         }
-        stream.set_timeout(SLICE);
-        let started = stream.start();
-        let camera = V4l2 { stream: Some(stream), format, name };
-        started.map_err(|e| trouble(&camera.name, "does not start", &e))?;
-        Ok(camera)
+        Err(unsuitable(path, &name, last))
     }
 }
 
-/// Sets the nearest format to what is wanted.
-fn choose(device: &Device, width: u32, height: u32, name: &str) -> Result<Format, Trouble> {
-    let mut last = None;
-    for fourcc in [MJPG, YUYV] {
-        match device.set_format(&Format::new(width, height, FourCC::new(fourcc))) {
-            Ok(format) if format.fourcc == FourCC::new(fourcc) => return Ok(format),
-            Ok(_) => (),
-            Err(error) => last = Some(error),
-        }
-    }
-    let offered: Vec<String> =
-        device.enum_formats().unwrap_or_default().iter().map(|f| f.fourcc.to_string()).collect();
-    Err(match last {
+/// Why a device gives neither MJPG nor YUYV.
+fn unsuitable(path: &Path, name: &str, last: Option<io::Error>) -> Trouble {
+    let formats = |device: Device| -> Vec<String> {
+        let formats = device.formats(BufType::VIDEO_CAPTURE);
+        formats.map_while(Result::ok).map(|f| f.pixel_format().to_string()).collect()
+    };
+    let offered = Device::open(path).map(formats).unwrap_or_default();
+    match last {
         Some(error) if offered.is_empty() => trouble(name, "takes no format", &error),
         _ => Trouble::lost(format!(
             "{name} offers neither MJPG nor YUYV but {}; use the ffmpeg source for it",
             if offered.is_empty() { "nothing".into() } else { offered.join(", ") }
         )),
-    })
+    }
 }
 
 /// An error of the device in words, with what to do.
-fn trouble(name: &str, what: &str, error: &std::io::Error) -> Trouble {
-    let advice = match error.raw_os_error() {
-        Some(libc::ENOENT | libc::ENODEV | libc::ENXIO) => "is it plugged in? see `ls /dev/video*`",
-        Some(libc::EACCES | libc::EPERM) => "the service's user must be in the group `video`",
-        Some(libc::EBUSY) => "another program uses it: see `fuser -v` on it",
-        Some(libc::ENOTTY | libc::EINVAL) => "it is no camera, or not the device of it that captures",
+fn trouble(name: &str, what: &str, error: &io::Error) -> Trouble {
+    let advice = match Errno::from_io_error(error) {
+        Some(Errno::NOENT | Errno::NODEV | Errno::NXIO) => "is it plugged in? see `ls /dev/video*`",
+        Some(Errno::ACCESS | Errno::PERM) => "the service's user must be in the group `video`",
+        Some(Errno::BUSY) => "another program uses it: see `fuser -v` on it",
+        Some(Errno::NOTTY | Errno::INVAL) => "it is no camera, or not the device of it that captures",
         _ => "see the kernel's log",
     };
     Trouble::lost(format!("{name} {what}: {error}; {advice}"))
@@ -81,32 +71,19 @@ fn trouble(name: &str, what: &str, error: &std::io::Error) -> Trouble {
 
 impl Grab for V4l2 {
     fn grab(&mut self) -> Result<Grabbed, Trouble> {
-        let Some(stream) = &mut self.stream else { return Ok(Grabbed::End) };
-        match stream.handle().poll(READABLE, SLICE.as_millis() as i32) {
-            Ok(0) => return Ok(Grabbed::Nothing),
+        let wait = Timespec { tv_sec: 0, tv_nsec: SLICE.as_nanos() as i64 };
+        match poll(&mut [PollFd::new(&self.stream, PollFlags::IN)], Some(&wait)) {
+            Ok(0) | Err(Errno::INTR) => return Ok(Grabbed::Nothing),
             Ok(_) => (),
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return Ok(Grabbed::Nothing),
-            Err(error) => return Err(trouble(&self.name, "cannot be waited for", &error)),
+            Err(error) => return Err(trouble(&self.name, "cannot be waited for", &error.into())),
         }
-        let (bytes, facts) = stream.next().map_err(|e| trouble(&self.name, "gives no frame", &e))?;
-        let used = bytes.get(..facts.bytesused as usize).unwrap_or(bytes);
-        if used.is_empty() {
-            return Ok(Grabbed::Nothing);
-        }
-        if self.format.fourcc == FourCC::new(MJPG) {
-            return Ok(Grabbed::Coded(used.to_vec()));
-        }
-        let Format { width, height, stride, .. } = self.format;
+        // a frame that the driver marks as broken is left out: the next one is a moment away
+        let taken = self.stream.dequeue(|frame| Ok((!frame.is_error()).then(|| frame.to_vec())));
+        let frame = taken.map_err(|e| trouble(&self.name, "gives no frame", &e))?;
+        let Some(bytes) = frame.filter(|bytes| !bytes.is_empty()) else { return Ok(Grabbed::Nothing) };
+        let Some((width, height, stride)) = self.pixels else { return Ok(Grabbed::Coded(bytes)) };
         // a frame with bytes missing is one that the driver could not complete
-        Ok(yuyv::to_rgb(used, width, height, stride as usize).map_or(Grabbed::Nothing, Grabbed::Pixels))
-    }
-}
-
-impl Drop for V4l2 {
-    fn drop(&mut self) {
-        // the crate panics when a device that is gone cannot be told to stop
-        let stream = self.stream.take();
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(stream)));
+        Ok(yuyv::to_rgb(&bytes, width, height, stride).map_or(Grabbed::Nothing, Grabbed::Pixels))
     }
 }
 
