@@ -5,7 +5,7 @@ use super::settings::{BAD_CONFIG, DEFAULT_CONFIG};
 use crate::ops::settings::schema::schema;
 use crate::ops::settings::{Mistakes, Settings, Warning};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Check a configuration: every mistake at once, each with its line.
@@ -20,6 +20,9 @@ pub struct CheckConfig {
     /// Print the JSON schema of the configuration, and look at no file
     #[arg(long)]
     pub schema: bool,
+    /// Check as if the drop-in NAME were this file: for an update that is tried before it is at work
+    #[arg(long, value_name = "NAME=FILE", hide = true)]
+    pub with: Option<String>,
 }
 
 impl CheckConfig {
@@ -30,7 +33,10 @@ impl CheckConfig {
             let _ = writeln!(std::io::stdout(), "{:#}", schema());
             return ExitCode::SUCCESS;
         }
-        let result = Settings::check(&self.config);
+        let result = match self.with.as_deref().and_then(|with| with.split_once('=')) {
+            Some((name, file)) => Settings::check_with(&self.config, name, Path::new(file)),
+            None => Settings::check(&self.config),
+        };
         let code = if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(BAD_CONFIG) };
         // A closed pipe behind us is no reason to fail: the status says it all.
         let _ = match (&result, self.json) {
@@ -149,7 +155,12 @@ mod tests {
         assert_eq!(json["errors"][0]["line"], 6);
         assert_eq!(json["errors"][0]["key"], "camera[1].zonne");
         assert_eq!(json["errors"][0]["help"], "did you mean `zone`?");
-        let command = CheckConfig { config: folder.path().join("shopguide.toml"), json: true, schema: false };
+        let command = CheckConfig {
+            config: folder.path().join("shopguide.toml"),
+            json: true,
+            schema: false,
+            with: None,
+        };
         assert_eq!(format!("{:?}", command.run()), format!("{:?}", ExitCode::from(64)));
     }
 }

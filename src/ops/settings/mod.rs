@@ -2,9 +2,10 @@
 //!
 //! A file goes through four rooms: `source` (lines, and what may be quoted of them), `syntax`
 //! (where it is not TOML), `sections` (keys, shapes, ranges, defaults, references) and
-//! `finding` (what a person reads). What always holds: settings exist only if there is no error;
+//! `finding` (what a person reads). `drop_ins` adds the files of `conf.d` to it. What always holds: settings exist only if there is no error;
 //! a finding quotes no secret; reading changes nothing.
 
+pub mod drop_ins;
 mod duration;
 mod files;
 mod finding;
@@ -32,6 +33,7 @@ use crate::storage::settings::StorageSettings;
 use crate::vision::settings::VisionSettings;
 use crate::visit::settings::RecognitionSettings;
 use crate::web::settings::WebSettings;
+use drop_ins::DropIn;
 use source::Source;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -89,13 +91,18 @@ impl Settings {
 
     /// Reads a configuration file; secrets come from the files and credentials that it names.
     pub fn load(path: &Path) -> Result<(Settings, Vec<Warning>), Mistakes> {
-        load(path, credentials().unwrap_or(Credentials::Absent))
+        load(path, credentials().unwrap_or(Credentials::Absent), None)
     }
 
     /// Like [`Settings::load`], for looking only: outside the service, where systemd hands over no
     /// credentials, one that the configuration names is a warning and stays `None`.
     pub fn check(path: &Path) -> Result<(Settings, Vec<Warning>), Mistakes> {
-        load(path, credentials().unwrap_or(Credentials::Unchecked))
+        load(path, credentials().unwrap_or(Credentials::Unchecked), None)
+    }
+
+    /// Like [`Settings::check`], as if the drop-in of this name (`50-release.toml`) were `file`.
+    pub fn check_with(path: &Path, name: &str, file: &Path) -> Result<(Settings, Vec<Warning>), Mistakes> {
+        load(path, credentials().unwrap_or(Credentials::Unchecked), Some((name, file)))
     }
 
     /// Reads a configuration's text as if it stood in `file`, whose folder relative paths start from.
@@ -105,6 +112,7 @@ impl Settings {
             folder: folder_of(file),
             credentials: credentials().unwrap_or(Credentials::Absent),
             is_world_readable: false,
+            drop_ins: Vec::new(),
         };
         read(text, surroundings).0
     }
@@ -134,6 +142,7 @@ struct Surroundings<'p> {
     folder: PathBuf,
     credentials: Credentials,
     is_world_readable: bool,
+    drop_ins: Vec<DropIn>,
 }
 
 fn credentials() -> Option<Credentials> {
@@ -145,19 +154,60 @@ fn folder_of(file: &Path) -> PathBuf {
     file.parent().map(Path::to_owned).unwrap_or_default()
 }
 
-fn load(path: &Path, credentials: Credentials) -> Result<(Settings, Vec<Warning>), Mistakes> {
-    let bytes = read_file(path)?;
-    let text = match std::str::from_utf8(&bytes) {
-        Ok(text) => text,
-        Err(error) => {
-            let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-            let (line, column) = Source::new("", &good).position(good.len());
-            let finding = Finding::error(format!("the text is not UTF-8 at line {line}, column {column}"));
-            return Err(not_read(path, finding.help("save the file as UTF-8 in your editor")));
+/// With `instead`, the drop-in of that name is that file.
+fn load(path: &Path, credentials: Credentials, instead: Option<(&str, &Path)>) -> Reading {
+    let text = read_text(path)?;
+    let mut is_world_readable = files::is_world_readable(path);
+    let mut files = drop_ins::of(path).map_err(|error| {
+        let finding =
+            Finding::error(format!("the folder {} beside it cannot be read: {error}", drop_ins::FOLDER));
+        not_read(path, finding.help("let the user that the service runs as read it"))
+    })?;
+    if let Some((name, _)) = instead {
+        files.retain(|file| file.file_name() != Some(name.as_ref()));
+        files.push(path.parent().unwrap_or(Path::new("")).join(drop_ins::FOLDER).join(name));
+        files.sort();
+    }
+    if let Some(finding) = drop_ins::too_many(&files) {
+        return Err(not_read(path, finding));
+    }
+    let mut drop_ins = Vec::new();
+    let mut left_out = Vec::new();
+    let mut all = text.len();
+    for file in &files {
+        let read_from = match instead {
+            Some((name, other)) if file.file_name() == Some(name.as_ref()) => other,
+            _ => file,
+        };
+        let name = file.display().to_string();
+        if drop_ins::leads_nowhere(read_from) {
+            let finding = Finding::warning("leads nowhere, and is left out").help("remove the link");
+            left_out.push(Source::new(name, "").place_nowhere(finding));
+            continue;
         }
-    };
-    let is_world_readable = files::is_world_readable(path);
-    read(text, Surroundings { file: path, folder: folder_of(path), credentials, is_world_readable }).0
+        let text = read_text(read_from)?;
+        is_world_readable |= files::is_world_readable(read_from);
+        all += text.len();
+        if all as u64 > LARGEST_FILE {
+            return Err(not_read(file, Finding::error("makes the configuration larger than 1 MiB in all")));
+        }
+        drop_ins.push(DropIn { file: name, text });
+    }
+    let folder = folder_of(path);
+    let (settings, mut warnings) =
+        read(&text, Surroundings { file: path, folder, credentials, is_world_readable, drop_ins }).0?;
+    warnings.extend(left_out);
+    Ok((settings, warnings))
+}
+
+/// The text of a configuration file, or why there is none.
+fn read_text(path: &Path) -> Result<String, Mistakes> {
+    String::from_utf8(read_file(path)?).map_err(|error| {
+        let good = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
+        let (line, column) = Source::new("", &good).position(good.len());
+        let finding = Finding::error(format!("the text is not UTF-8 at line {line}, column {column}"));
+        not_read(path, finding.help("save the file as UTF-8 in your editor"))
+    })
 }
 
 /// The bytes of a configuration file, or why there are none.
@@ -203,21 +253,42 @@ type Reading = Result<(Settings, Vec<Warning>), Mistakes>;
 
 /// The reading itself, and every key that the program knows (`camera.url`).
 fn read(text: &str, at: Surroundings<'_>) -> (Reading, BTreeMap<String, Known>) {
-    let source = Source::new(at.file.display().to_string(), text);
-    let (document, errors) = DeTable::parse_recoverable(text);
-    let syntax = syntax::findings(&source, text, &errors);
+    // All files in one text, so that a place in it says which file and line. Each is parsed by itself,
+    // behind as much white space as stands before it, so that its places are those of the whole text.
+    let mut whole = text.to_owned();
+    let mut files = vec![(at.file.display().to_string(), 0)];
+    let mut parsed = vec![text.to_owned()];
+    for DropIn { file, text } in &at.drop_ins {
+        whole.push('\n');
+        files.push((file.clone(), whole.len()));
+        parsed.push(" ".repeat(whole.len()) + text);
+        whole.push_str(text);
+    }
+    let source = Source::of_files(files, &whole);
+    let mut document = DeTable::new();
+    let mut syntax = Vec::new();
+    for text in &parsed {
+        let (table, errors) = DeTable::parse_recoverable(text);
+        syntax.extend(syntax::findings(&source, text, &errors));
+        drop_ins::merge(&mut document, table.into_inner());
+    }
     let reader = Reader::new(source, at.folder, at.credentials, at.is_world_readable);
-    let settings = sections::read(&reader.root(document.get_ref()));
+    let settings = sections::read(&reader.root(&document));
     let (known, mut findings) = reader.into_findings();
 
-    // Below a syntax error the file may have been misunderstood: only what stands above is judged.
-    let broken_from =
-        syntax.iter().filter(|error| error.breaks_the_rest).map(|error| error.finding.line).min();
-    if let Some(line) = broken_from {
-        findings.retain(|finding| (1..line).contains(&finding.through) && !finding.rests_on_whole);
+    // Below a syntax error a file may have been misunderstood: only what stands above is judged.
+    for broken in syntax.iter().filter(|error| error.breaks_the_rest).map(|error| &error.finding) {
+        findings.retain(|finding| {
+            !finding.rests_on_whole
+                && (finding.file != broken.file || (1..broken.line).contains(&finding.through))
+        });
     }
     findings.extend(syntax.into_iter().map(|error| error.finding));
-    findings.sort_by_key(|finding| (finding.line, finding.column));
+    let place = |finding: &Finding| {
+        let drop_in = at.drop_ins.iter().position(|drop_in| drop_in.file == finding.file);
+        (drop_in.map_or(0, |n| n + 1), finding.line, finding.column)
+    };
+    findings.sort_by_key(place);
 
     let refused = findings.iter().any(|finding| finding.severity == Severity::Error);
     let result = match settings {

@@ -56,7 +56,8 @@ fn required_sections() -> Vec<String> {
 fn read_anywhere(text: &str) -> (super::Reading, BTreeMap<String, Known>) {
     let file = Path::new("/nowhere/shopguide.toml");
     let folder = Path::new("/nowhere").to_owned();
-    read(text, Surroundings { file, folder, credentials: Credentials::Unchecked, is_world_readable: false })
+    let credentials = Credentials::Unchecked;
+    read(text, Surroundings { file, folder, credentials, is_world_readable: false, drop_ins: Vec::new() })
 }
 
 fn object() -> Value {

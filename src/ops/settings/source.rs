@@ -1,5 +1,5 @@
-//! The text of a configuration: from byte offsets to lines and columns, and lines as they may be
-//! shown. Whatever is quoted from it goes through [`redact`], so that no password of a camera's
+//! The text of a configuration, with its drop-ins: from byte offsets to files, lines and columns, and
+//! lines as they may be shown. Whatever is quoted from it goes through [`redact`], so that no password of a camera's
 //! URL and no inline secret ever reaches a screen or a log.
 
 use super::finding::{Finding, Quote};
@@ -10,9 +10,10 @@ const LONGEST_VALUE: usize = 60;
 /// Longest line that is quoted whole, in characters.
 const LONGEST_LINE: usize = 160;
 
-/// A file's name and text.
+/// The text of a file or of several, one after the other.
 pub(super) struct Source<'t> {
-    file: String,
+    /// Each file's name and the byte offset at which it begins.
+    files: Vec<(String, usize)>,
     text: &'t str,
     /// Byte offset at which each line starts.
     starts: Vec<usize>,
@@ -21,7 +22,26 @@ pub(super) struct Source<'t> {
 impl<'t> Source<'t> {
     pub(super) fn new(file: impl Into<String>, text: &'t str) -> Self {
         let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Source { file: file.into(), text, starts }
+        Source { files: vec![(file.into(), 0)], text, starts }
+    }
+
+    /// Several files in one text; each begins at its offset, right after a line's end.
+    pub(super) fn of_files(files: Vec<(String, usize)>, text: &'t str) -> Self {
+        Source { files, ..Source::new("", text) }
+    }
+
+    /// The file that a line of the whole text is in, and the line's number there.
+    pub(super) fn in_file(&self, line: usize) -> (&str, usize) {
+        let start = line.checked_sub(1).and_then(|n| self.starts.get(n)).copied().unwrap_or_default();
+        let file = self.files.partition_point(|(_, from)| *from <= start).max(1) - 1;
+        let (name, from) = &self.files[file];
+        (name, line - self.position(*from).0 + 1)
+    }
+
+    /// A line of the whole text as a person finds it: its number, and the file if it is not the first.
+    pub(super) fn named(&self, line: usize) -> String {
+        let (file, line) = self.in_file(line);
+        if file == self.files[0].0 { format!("line {line}") } else { format!("line {line} of {file}") }
     }
 
     /// Line (from 1) and column in characters (from 1) of a byte offset; offsets past the end or
@@ -43,9 +63,10 @@ impl<'t> Source<'t> {
     /// Places a finding at a stretch of the text and quotes its line.
     pub(super) fn place(&self, span: Range<usize>, mut finding: Finding) -> Finding {
         let (line, column) = self.position(span.start);
-        finding.file = self.file.clone();
-        (finding.line, finding.column) = (line, column);
-        finding.through = self.position(span.end.max(span.start)).0;
+        let (file, in_file) = self.in_file(line);
+        finding.file = file.to_owned();
+        (finding.line, finding.column) = (in_file, column);
+        finding.through = in_file + self.position(span.end.max(span.start)).0 - line;
         let whole = self.line(line);
         let shown: String = redact(whole).chars().map(printable).take(LONGEST_LINE).collect();
         // A line that was redacted is shorter than in the file: the caret stays at or before the
@@ -62,7 +83,7 @@ impl<'t> Source<'t> {
 
     /// Places a finding that concerns the whole file.
     pub(super) fn place_nowhere(&self, mut finding: Finding) -> Finding {
-        finding.file = self.file.clone();
+        finding.file = self.files[0].0.clone();
         finding
     }
 

@@ -99,6 +99,8 @@ const RULES: [Rule; 11] = [
 ];
 
 /// One finding for each line that the parser complains about.
+///
+/// `text` is what the parser read; errors without a place stand at its end.
 pub(super) fn findings(source: &Source<'_>, text: &str, errors: &[toml::de::Error]) -> Vec<SyntaxError> {
     let mut found: Vec<SyntaxError> = Vec::new();
     let mut open_list = None;
@@ -119,10 +121,11 @@ pub(super) fn findings(source: &Source<'_>, text: &str, errors: &[toml::de::Erro
         if in_a_list || finding.problem == LIST {
             open_list = Some(line);
         }
-        if in_a_list || found.iter().any(|earlier| earlier.finding.line == line) {
+        let finding = source.place(span, finding);
+        if in_a_list || found.iter().any(|earlier| earlier.finding.line == finding.line) {
             continue;
         }
-        found.push(SyntaxError { finding: source.place(span, finding), breaks_the_rest });
+        found.push(SyntaxError { finding, breaks_the_rest });
     }
     found
 }
@@ -134,8 +137,10 @@ fn given_twice(source: &Source<'_>, line: usize, key: &str) -> Finding {
     let mut finding = if own.starts_with('[') {
         let header = own.split('#').next().unwrap_or(own).trim();
         match earlier.find(|(_, text)| text.starts_with(header)) {
-            Some((n, _)) => Finding::error(format!("the section is opened twice (also on line {n})"))
-                .help("put all its keys under one of the two"),
+            Some((n, _)) => {
+                Finding::error(format!("the section is opened twice (also on {})", source.named(n)))
+                    .help("put all its keys under one of the two")
+            }
             None => Finding::error("the name of this section is already taken by a key")
                 .help("write it once: as a section or as a key"),
         }
@@ -143,7 +148,7 @@ fn given_twice(source: &Source<'_>, line: usize, key: &str) -> Finding {
         let mut own_section = earlier.take_while(|(_, text)| !text.starts_with('['));
         let other = own_section
             .find(|(_, text)| text.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('=')));
-        let other = other.map(|(n, _)| format!(" (also on line {n})")).unwrap_or_default();
+        let other = other.map(|(n, _)| format!(" (also on {})", source.named(n))).unwrap_or_default();
         Finding::error(format!("the key is given twice{other}")).help("keep one of the two lines")
     };
     finding.key = key.to_owned();

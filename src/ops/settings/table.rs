@@ -195,9 +195,11 @@ impl<'r, 't> Table<'r, 't> {
         self.entries.is_some()
     }
 
-    /// The line of `key`, or of the table's header; 0 for a table that the file leaves out.
-    pub(super) fn line_of(&self, key: &str) -> usize {
-        self.span_of(key).map_or(0, |span| self.reader.source.position(span.start).0)
+    /// The line of `key`, or of the table's header, as a person finds it; empty for a table that the file
+    /// leaves out.
+    pub(super) fn place_of(&self, key: &str) -> String {
+        let named = |span: Range<usize>| self.reader.source.named(self.reader.source.position(span.start).0);
+        self.span_of(key).map(named).unwrap_or_default()
     }
 
     fn span_of(&self, key: &str) -> Option<Range<usize>> {

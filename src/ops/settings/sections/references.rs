@@ -13,16 +13,16 @@ use std::net::SocketAddr;
 
 /// Reports every entry whose `id` an earlier entry has.
 pub(super) fn check_names(entries: &[&Table<'_, '_>], what: &str) {
-    let mut first: BTreeMap<String, usize> = BTreeMap::new();
+    let mut first: BTreeMap<String, String> = BTreeMap::new();
     for entry in entries {
         let Some(id) = entry.plain_text("id") else { continue };
         match first.get(&id) {
-            Some(line) => {
-                let finding = Finding::error(format!("another {what} has the id \"{id}\" (line {line})"));
+            Some(place) => {
+                let finding = Finding::error(format!("another {what} has the id \"{id}\" ({place})"));
                 entry.report("id", finding.expected(format!("an id of its own for every {what}")));
             }
             None => {
-                first.insert(id, entry.line_of("id"));
+                first.insert(id, entry.place_of("id"));
             }
         }
     }

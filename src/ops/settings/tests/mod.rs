@@ -2,6 +2,7 @@
 
 mod bad_sections;
 mod bad_values;
+mod drop_ins;
 mod shipped;
 mod syntax;
 

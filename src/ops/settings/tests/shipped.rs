@@ -34,6 +34,7 @@ fn read_in(folder: &Path, text: &str) -> ((Settings, Vec<Warning>), BTreeMap<Str
         folder: folder.to_owned(),
         credentials: Credentials::Folder(folder.to_owned()),
         is_world_readable: false,
+        drop_ins: Vec::new(),
     };
     let (result, known) = read(text, surroundings);
     (result.unwrap_or_else(|mistakes| panic!("{mistakes}")), known)
