@@ -29,4 +29,5 @@ pub mod ops;
 pub mod privacy;
 pub mod storage;
 pub mod train;
+pub mod update;
 pub mod web;

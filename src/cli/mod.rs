@@ -26,6 +26,7 @@ mod store;
 mod table;
 mod train;
 mod try_model;
+mod update;
 mod users;
 
 use crate::ops::settings::Mistakes;
@@ -71,6 +72,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Check a configuration file.
     CheckConfig(check_config::CheckConfig),
+    /// Make, look at and apply signed updates, from a USB stick.
+    Update(update::UpdateArgs),
     /// Train the ranker on the store's own receipts, list its models, put an earlier one back.
     Train(train::TrainArgs),
     /// Measure the models on photographs or baskets of your own.
@@ -102,6 +105,7 @@ pub fn main() -> ExitCode {
         Command::Restore(args) => restore::run(args, settings::load),
         Command::Check(args) => check::run(args, settings::load),
         Command::CheckConfig(args) => Ok(args.run()),
+        Command::Update(args) => update::run(&args),
         Command::Train(args) => train::run(&args, settings::load),
         Command::Evaluate(args) => evaluate::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),

@@ -18,6 +18,7 @@ mod machine;
 mod models;
 mod ports;
 mod service;
+mod update;
 
 pub use figures::figures;
 pub use finding::{Finding, Level};
@@ -58,6 +59,7 @@ pub fn examine(patient: &Patient) -> Vec<Finding> {
     all.extend(clock::look(patient, data.newest));
     all.extend(backups::look(patient));
     all.extend(machine::look(patient));
+    all.extend(update::look(patient));
     all
 }
 

@@ -19,7 +19,8 @@ pub enum Action {
     Export,
     /// Someone signed in.
     Login,
-    /// A backup was put back, or entries are missing for another reason.
+    /// The box was put into another state: a backup was put back, a release or a model came to work, or
+    /// entries are missing for another reason.
     Restore,
 }
 

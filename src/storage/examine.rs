@@ -57,6 +57,17 @@ pub fn examine(folder: &Path) -> Result<Option<Examined>, StorageError> {
     look().map(Some).map_err(|error| error.in_file(&file))
 }
 
+/// The schema of the database in `folder`, even one that this program does not know; `None` if there is
+/// no database.
+pub fn schema_in(folder: &Path) -> Result<Option<i64>, StorageError> {
+    let file = folder.join(database::FILE);
+    if !file.exists() {
+        return Ok(None);
+    }
+    let look = || Ok(database::open_reader(&file)?.query_row("PRAGMA user_version", [], |r| r.get(0))?);
+    look().map(Some).map_err(|error: StorageError| error.in_file(&file))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,10 +77,12 @@ mod tests {
     fn a_store_is_examined_and_nothing_is_made() {
         let empty = tempfile::tempdir().unwrap();
         assert_eq!(examine(empty.path()).unwrap(), None);
+        assert_eq!(schema_in(empty.path()).unwrap(), None);
         assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0);
         let shop = Shop::new();
         shop.store.record_receipt(&receipt("r1", None, &[("tea", 1.0)])).unwrap();
         let found = examine(shop.folder.path()).unwrap().unwrap();
         assert_eq!((found.newest, found.members, found.receipts), (Some(at(100)), 0, 1));
+        assert_eq!(schema_in(shop.folder.path()).unwrap(), Some(database::SCHEMA));
     }
 }

@@ -53,6 +53,7 @@ pub use counts::{Counts, Revisions};
 pub use day::Day;
 pub use erasure::ErasureReceipt;
 pub use error::StorageError;
+pub use examine::schema_in;
 pub use members::{Details, Member, NewMember};
 pub use open::Store;
 pub use products::{NewProduct, Upserted};

@@ -63,6 +63,7 @@ impl Store {
         // After the data: whoever is in the data has a key in the copy, or was erased since.
         self.parts.vault.copy_to(&settings.keys())?;
         let deleted = prune(settings)?;
+        super::owner::hand_over(&settings.folder);
         Ok(BackupMade { path, manifest, deleted })
     }
 
