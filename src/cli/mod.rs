@@ -17,6 +17,7 @@ mod explain;
 mod import;
 mod manual;
 mod members;
+mod models;
 mod references;
 mod restore;
 mod run;
@@ -56,6 +57,8 @@ enum Command {
     Import(import::ImportArgs),
     /// List, show or erase members.
     Members(members::MembersArgs),
+    /// Put models from outside to work, list all models, go back to the one before.
+    Models(models::ModelsArgs),
     /// Add, list or remove who may sign in.
     Users(users::UsersArgs),
     /// Explain what a member would be shown at a display now, and why.
@@ -97,6 +100,7 @@ pub fn main() -> ExitCode {
         Command::Calibrate(args) => calibrate::run(&args, settings::load),
         Command::Import(args) => import::run(args, settings::load),
         Command::Members(args) => members::run(args, settings::load),
+        Command::Models(args) => models::run(&args, settings::load),
         Command::Users(args) => users::run(args, settings::load),
         Command::Explain(args) => explain::run(&args, settings::load),
         Command::Status(args) => status::run(&args),

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, clap::Args)]
 pub struct StoreArgs {
     /// The folder of the store's data
-    #[arg(long, value_name = "FOLDER", conflicts_with = "config")]
+    #[arg(long, value_name = "FOLDER", conflicts_with = "config", global = true)]
     pub db: Option<PathBuf>,
     /// The configuration file that names it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
 }
 

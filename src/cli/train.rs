@@ -111,7 +111,8 @@ pub fn run(
         return Ok(ExitCode::SUCCESS);
     }
     if args.roll_back {
-        return roll_back(&shelf);
+        roll_back(&shelf)?;
+        return Ok(ExitCode::SUCCESS);
     }
     let told = train(args, &place, &shelf)?;
     match () {
@@ -123,11 +124,12 @@ pub fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-fn roll_back(shelf: &Shelf) -> anyhow::Result<ExitCode> {
+/// Puts the model before the present one back to work, and says so.
+pub(super) fn roll_back(shelf: &Shelf) -> anyhow::Result<()> {
     match shelf.roll_back()? {
         Some(id) => {
             println!("model {id} is at work again");
-            Ok(ExitCode::SUCCESS)
+            Ok(())
         }
         None => bail!("there is no model before the present one; nothing was changed"),
     }

@@ -25,6 +25,7 @@ pub use finding::{Finding, Level};
 pub use service::{Unanswered, ask};
 
 use crate::ops::settings::{Mistakes, Settings, Severity, Warning};
+use crate::vision::shelf::Shelf;
 use jiff::Timestamp;
 use std::path::PathBuf;
 
@@ -49,7 +50,8 @@ pub fn examine(patient: &Patient) -> Vec<Finding> {
         Err(_) => {
             all.extend(ports::look(&patient.settings));
             all.extend(cameras::look(&patient.settings.cameras));
-            all.extend(models::look(&patient.settings.vision));
+            let shelf = Shelf::of_store(&patient.settings.storage.folder);
+            all.extend(models::look(&shelf.fill(&patient.settings.vision)));
             all.extend(broker::look(&patient.settings));
         }
     }

@@ -1,4 +1,4 @@
-//! The networks: those inside the program, and those that the configuration names, which are tried in
+//! The networks: those inside the program, and those of the configuration or the shelf, which are tried in
 //! a process of their own as the service does.
 
 use super::Finding;
@@ -31,7 +31,10 @@ pub(super) fn look(settings: &VisionSettings) -> Vec<Finding> {
             Ok(()) => Finding::well(subject, format!("{} passes", card.display())),
             Err(cause) => Finding::failed("model-refused", subject, format!("{}: {cause}", card.display()))
                 .means("the last good model is used, or the one inside the program")
-                .remedy("copy the network and its card again, both from the same place, then systemctl reload shopguide"),
+                .remedy(
+                    "copy the network and its card again, both from the same place, then systemctl reload shopguide; \
+                     shopguide models rollback goes back to the one before",
+                ),
         });
     }
     found

@@ -56,6 +56,7 @@ pub use error::StorageError;
 pub use examine::schema_in;
 pub use members::{Details, Member, NewMember};
 pub use open::Store;
+pub use owner::hand_over;
 pub use products::{NewProduct, Upserted};
 pub use receipts::{Card, NewLine, NewReceipt, Outcome, Recorded};
 pub use retention::Expired;

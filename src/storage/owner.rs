@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// Gives everything of root's in `folder` to the folder's owner, if that is somebody else. Only root
 /// can, and only root needs to.
-pub(super) fn hand_over(folder: &Path) {
+pub fn hand_over(folder: &Path) {
     let Ok(of) = fs::symlink_metadata(folder) else { return };
     let root_runs_this = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
     if !root_runs_this || of.uid() == 0 {

@@ -11,6 +11,7 @@
 use super::card::{self, Task};
 use super::network::{self, Network};
 use super::settings::VisionSettings;
+use super::shelf::Shelf;
 use rlimit::Resource;
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
@@ -63,17 +64,19 @@ pub struct Admitted {
 #[derive(Debug, Clone)]
 pub struct Admission {
     folder: PathBuf,
+    shelf: Shelf,
 }
 
 impl Admission {
     /// Keeps last good models in `models/last-good` of the store's folder.
     pub fn new(store: &Path) -> Admission {
-        Admission { folder: store.join("models").join("last-good") }
+        Admission { folder: store.join("models").join("last-good"), shelf: Shelf::of_store(store) }
     }
 
-    /// Tries every model that the settings name; gives the settings with what may be loaded.
+    /// Tries every model that the settings name, or else the shelf; gives the settings with what may be
+    /// loaded.
     pub fn admit(&self, settings: &VisionSettings) -> Admitted {
-        let mut admitted = Admitted { settings: settings.clone(), refused: Vec::new() };
+        let mut admitted = Admitted { settings: self.shelf.fill(settings), refused: Vec::new() };
         let VisionSettings { detector, refiner, embedder, .. } = &mut admitted.settings;
         let cards = [(Task::Detect, detector), (Task::Refine, refiner), (Task::Embed, embedder)];
         for (task, card) in cards {

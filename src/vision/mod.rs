@@ -20,6 +20,7 @@ pub mod quality;
 mod real_faces;
 pub mod refine;
 pub mod settings;
+pub mod shelf;
 pub mod track;
 
 pub use enrol::EnrolError;

@@ -155,6 +155,13 @@ impl Network {
         Source::read(path, None, task).and_then(|source| source.network(source.card.clone()))
     }
 
+    /// The card of the network inside the program.
+    pub fn card_inside(task: Task) -> Result<Card, ModelError> {
+        let broken =
+            |e| ModelError { model: format!("inside the program ({task})"), problem: Problem::Card(e) };
+        Card::parse(inside(task).0).map_err(broken)
+    }
+
     /// Opens the network of the card at `path`, whose file lies beside it or else in `weights`.
     pub fn open_with(path: &Path, weights: &Path, task: Task) -> Result<(Card, Network), ModelError> {
         Source::read(Some(path), Some(weights), task).and_then(|source| source.network(source.card.clone()))
