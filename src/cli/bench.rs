@@ -2,6 +2,7 @@
 //! minutes, by turns, so that other work on the machine slows all of it alike.
 
 mod answer;
+mod capacity;
 mod frames;
 mod onnxruntime;
 mod python;
@@ -21,6 +22,8 @@ pub struct Bench {
 enum What {
     /// The networks on one thread, and the whole way of a frame through vision.
     Vision(vision::Vision),
+    /// How many cameras this machine carries at a rate.
+    Capacity(capacity::Capacity),
     /// Scoring all products, and the whole answer for a member with a long history.
     Recommend(recommend::Recommend),
     /// A step of training, beside the same network in PyTorch.
@@ -31,6 +34,7 @@ enum What {
 pub fn run(arguments: &Bench) -> anyhow::Result<()> {
     match &arguments.what {
         What::Vision(arguments) => print(&vision::measure(arguments)?, arguments.json)?,
+        What::Capacity(arguments) => print(&capacity::measure(arguments)?, arguments.json)?,
         What::Recommend(arguments) => print(&recommend::measure(arguments)?, arguments.json)?,
         What::Training(arguments) => print(&training::measure(arguments)?, arguments.json)?,
     }

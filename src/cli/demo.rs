@@ -81,7 +81,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     log::init(&args.log, None)?;
     let scratch = match &args.folder {
         Some(_) => None,
-        None => Some(Scratch::new()?),
+        None => Some(Scratch::new("demo")?),
     };
     let folder =
         args.folder.clone().or_else(|| scratch.as_ref().map(|s| s.0.clone())).context("no folder")?;
@@ -90,12 +90,12 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     Ok(code)
 }
 
-/// A folder that goes with the demo.
-struct Scratch(PathBuf);
+/// A folder that goes when it is dropped.
+pub(super) struct Scratch(pub(super) PathBuf);
 
 impl Scratch {
-    fn new() -> anyhow::Result<Self> {
-        let folder = std::env::temp_dir().join(format!("shopguide-demo-{}", std::process::id()));
+    pub(super) fn new(what: &str) -> anyhow::Result<Self> {
+        let folder = std::env::temp_dir().join(format!("shopguide-{what}-{}", std::process::id()));
         std::fs::create_dir(&folder).with_context(|| format!("making {}", folder.display()))?;
         Ok(Self(folder))
     }
