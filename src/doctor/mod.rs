@@ -17,6 +17,7 @@ mod finding;
 mod machine;
 mod models;
 mod ports;
+mod ranker;
 mod service;
 mod update;
 
@@ -61,6 +62,7 @@ pub fn examine(patient: &Patient) -> Vec<Finding> {
     all.extend(clock::look(patient, data.newest));
     all.extend(backups::look(patient));
     all.extend(machine::look(patient));
+    all.extend(ranker::look(patient));
     all.extend(update::look(patient));
     all
 }
