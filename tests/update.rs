@@ -291,7 +291,7 @@ fn a_box_updates_itself_from_a_stick_and_goes_back_from_what_is_no_good() {
     machine.write("/opt/catalogue.csv", "sku,name,price\ntea,Tea,2.95\n");
     machine.does("shopguide import catalogue /opt/catalogue.csv --config /etc/shopguide/shopguide.toml");
     // Whoever applies updates has a strict umask; the service must still be able to run them.
-    let applies = |bundle: &Path| machine.run(&format!("umask 077; {path} {} --within 30", stick(bundle)));
+    let applies = |bundle: &Path| machine.run(&format!("umask 077; {path} {} --within 60", stick(bundle)));
 
     // --- tampered: refused, and so is all before the administrator has put a key there
     let program = machine.root.join("usr/bin/shopguide").display().to_string();

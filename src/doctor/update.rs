@@ -13,10 +13,13 @@ pub(super) fn look(patient: &Patient) -> Vec<Finding> {
         Ok(None) => Vec::new(),
         Ok(Some(trial)) if patient.now.duration_since(trial.began) < LONG => Vec::new(),
         Ok(Some(trial)) => {
-            let says = format!("release {} is on trial since {}", trial.release, trial.began.strftime("%F %T UTC"));
+            let says =
+                format!("release {} is on trial since {}", trial.release, trial.began.strftime("%F %T UTC"));
             vec![
                 Finding::warning("update-unsettled", "update", says)
-                    .means("its update was interrupted; nobody has looked whether the service is well with it")
+                    .means(
+                        "its update was interrupted; nobody has looked whether the service is well with it",
+                    )
                     .remedy("sudo shopguide update settle"),
             ]
         }
@@ -42,7 +45,8 @@ mod tests {
         let text = "[store]\nid = \"a\"\nname = \"A\"\n";
         let (settings, _) = Settings::from_str(text, Path::new("/nowhere/a.toml")).unwrap();
         let at = |hours| Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hours);
-        let patient = |hours| Patient { settings: settings.clone(), now: at(hours), root: root.path().to_owned() };
+        let patient =
+            |hours| Patient { settings: settings.clone(), now: at(hours), root: root.path().to_owned() };
         assert_eq!(look(&patient(9)), []);
         let releases = Releases::below(root.path());
         std::fs::create_dir_all(releases.folder()).unwrap();

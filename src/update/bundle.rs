@@ -34,8 +34,7 @@ impl Bundle {
         let damaged = |what: String| UpdateError::Damaged { file: path.to_owned(), what };
         let mut file = File::open(path).map_err(UpdateError::io("read", path))?;
         let length = file.metadata().map_err(UpdateError::io("read", path))?.len();
-        let (signed, signature) = read_head(&mut file, length)
-            .map_err(|e| damaged(format!("its beginning cannot be read ({e})")))?;
+        let (signed, signature) = read_head(&mut file).map_err(|e| damaged(e.to_string()))?;
         let signer = keys
             .signer(&signed, &signature)
             .ok_or_else(|| UpdateError::Signature { file: path.to_owned(), keys: keys.file().to_owned() })?;
@@ -85,23 +84,26 @@ impl Bundle {
 }
 
 /// Everything that is signed, and its signature.
-fn read_head(file: &mut File, length: u64) -> io::Result<(Vec<u8>, [u8; SIGNATURE])> {
+fn read_head(file: &mut File) -> io::Result<(Vec<u8>, [u8; SIGNATURE])> {
     let other = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
-    let mut signed = vec![0; MAGIC.len() + 4];
-    file.read_exact(&mut signed)?;
-    let (magic, size) = signed.split_at(MAGIC.len());
-    let size = u32::from_le_bytes(size.try_into().map_err(|_| other("no length"))?);
-    if magic != MAGIC {
+    let ends = |e: io::Error| match e.kind() {
+        io::ErrorKind::UnexpectedEof => other("it ends within its first part"),
+        _ => e,
+    };
+    let mut signed = Vec::new();
+    file.by_ref().take((MAGIC.len() + 4) as u64).read_to_end(&mut signed)?;
+    let Some(size) = signed.strip_prefix(MAGIC) else {
         return Err(other("it does not begin as an update of shopguide does"));
-    }
-    if size > LARGEST_MANIFEST || u64::from(size) > length {
+    };
+    let size = u32::from_le_bytes(size.try_into().map_err(|_| other("it ends within its first part"))?);
+    if size > LARGEST_MANIFEST {
         return Err(other("its manifest would be too long"));
     }
     let begin = signed.len();
     signed.resize(begin + size as usize, 0);
-    file.read_exact(&mut signed[begin..])?;
+    file.read_exact(&mut signed[begin..]).map_err(ends)?;
     let mut signature = [0; SIGNATURE];
-    file.read_exact(&mut signature)?;
+    file.read_exact(&mut signature).map_err(ends)?;
     Ok((signed, signature))
 }
 

@@ -131,6 +131,9 @@ impl Releases {
         let part = self.folder.join("releases").join(format!("{version}.part"));
         let _ = fs::remove_dir_all(&part);
         make_folder(&part)?;
+        for folder in [&self.folder, &self.folder.join("releases")] {
+            open_to_all(folder, 0o755)?;
+        }
         let filled = self.fill(bundle, &part, &to, present);
         let named = filled.and_then(|()| {
             if to.exists() {

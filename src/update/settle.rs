@@ -184,8 +184,7 @@ pub(super) fn failures(program: &Path, config: &Path) -> Result<Vec<String>, Str
 
 /// Puts the release before back to work, and the data if its form has changed.
 fn roll_back(site: &Site<'_>, mut trial: Trial, why: String) -> Result<Outcome, UpdateError> {
-    (site.say)(&format!("release {} failed: {why}", trial.release));
-    (site.say)("going back");
+    (site.say)(&format!("release {} is not well: going back", trial.release));
     trial.rolling_back = Some(why.clone());
     site.releases.keep_trial(&trial)?;
     site.service.stop().map_err(UpdateError::Refused)?;

@@ -249,7 +249,8 @@ fn camera(number: usize, film: &Path, rate: f32) -> anyhow::Result<CameraSetting
         id: CameraId::new(&name).ok().context("a camera's name")?,
         zone: ZoneId::new(&name).ok().context("a zone's name")?,
         source: Source::Folder { path: film.to_owned(), fps: Some(rate), repeat: true },
-        max_fps: rate,
+        // The film sets the pace, so that none of its frames comes too early by a hair and is left out.
+        max_fps: 2.0 * rate,
         motion: MOTION,
         silence: Duration::from_secs(5),
     })
