@@ -28,6 +28,15 @@ pub enum Clock {
     System(Instant),
     /// Moves only by [`Clock::advance`].
     Simulated(Arc<Mutex<Now>>),
+    /// See [`Clock::catching_up`].
+    CatchingUp {
+        /// When it was made.
+        start: Instant,
+        /// The wall clock then.
+        from: Timestamp,
+        /// Wall seconds in a real one.
+        rate: u32,
+    },
 }
 
 impl Clock {
@@ -41,11 +50,22 @@ impl Clock {
         Clock::Simulated(Arc::new(Mutex::new(Now { mono: Duration::ZERO, utc })))
     }
 
+    /// A wall clock that begins at `from` and runs `rate` times as fast as it should until it has caught
+    /// up with the machine's. Durations stay real. Days go by in minutes: for tests of what days do.
+    pub fn catching_up(from: Timestamp, rate: u32) -> Self {
+        Clock::CatchingUp { start: Instant::now(), from, rate }
+    }
+
     /// The present moment.
     pub fn now(&self) -> Now {
         match self {
             Clock::System(start) => Now { mono: start.elapsed(), utc: Timestamp::now() },
             Clock::Simulated(now) => *now.lock().unwrap_or_else(|e| e.into_inner()),
+            Clock::CatchingUp { start, from, rate } => {
+                let mono = start.elapsed();
+                let hurried = from.checked_add(mono.saturating_mul(*rate)).unwrap_or(Timestamp::MAX);
+                Now { mono, utc: hurried.min(Timestamp::now()) }
+            }
         }
     }
 
@@ -56,5 +76,25 @@ impl Clock {
             now.mono += by;
             now.utc += by;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_catches_up_hurries_and_is_then_the_machines() {
+        let from = Timestamp::now() - jiff::SignedDuration::from_hours(24 * 20);
+        let clock = Clock::catching_up(from, 1_000_000);
+        let before = clock.now();
+        std::thread::sleep(Duration::from_millis(20));
+        let after = clock.now();
+        assert!(after.utc.duration_since(before.utc) >= jiff::SignedDuration::from_secs(20_000));
+        let behind = |now: Now| Timestamp::now().duration_since(now.utc);
+        while behind(clock.now()) > jiff::SignedDuration::from_secs(1) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert!(clock.now().utc <= Timestamp::now());
     }
 }

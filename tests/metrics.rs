@@ -90,6 +90,40 @@ fn promtool_finds_nothing_wrong_with_metrics_and_rules() {
     assert!(daemon.stop().0.success());
 }
 
+/// Grafana itself is not to be had here: what it would stumble over is looked for by its parts.
+#[test]
+fn the_dashboard_is_laid_out_and_every_expression_in_it_is_promql() {
+    let text = std::fs::read_to_string(config("grafana-dashboard.json")).unwrap();
+    let dashboard: Value = serde_json::from_str(&text).unwrap();
+    let mut taken = BTreeSet::new();
+    let mut rules = Vec::new();
+    for panel in dashboard["panels"].as_array().unwrap() {
+        let place = |key: &str| panel["gridPos"][key].as_u64().unwrap();
+        let (x, y, w, h) = (place("x"), place("y"), place("w"), place("h"));
+        assert!(w > 0 && h > 0 && x + w <= 24, "{panel}");
+        for cell in (x..x + w).flat_map(|x| (y..y + h).map(move |y| (x, y))) {
+            assert!(taken.insert(cell), "{} lies over another panel", panel["title"]);
+        }
+        assert!(["stat", "timeseries", "table"].contains(&panel["type"].as_str().unwrap()), "{panel}");
+        assert_eq!(panel["datasource"]["uid"], "${datasource}", "{panel}");
+        for target in panel["targets"].as_array().unwrap() {
+            let expr = target["expr"].as_str().unwrap().replace("$instance", ".*");
+            assert!(!expr.contains('$'), "an unknown variable: {expr}");
+            rules.push(serde_json::json!({"record": format!("panel:{}", rules.len()), "expr": expr}));
+        }
+    }
+    if !have("promtool") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("dashboard.yml");
+    // JSON is YAML.
+    let groups = serde_json::json!({"groups": [{"name": "dashboard", "rules": rules}]});
+    std::fs::write(&file, groups.to_string()).unwrap();
+    let output = Command::new("promtool").args(["check", "rules"]).arg(&file).output().unwrap();
+    assert!(output.status.success(), "{}", printed(&output));
+}
+
 /// Killed when dropped.
 struct Prometheus(Child);
 

@@ -271,6 +271,46 @@ fn a_reload_applies_what_it_can_and_says_what_needs_a_restart() {
     assert!(daemon.stop().0.success());
 }
 
+/// 120 pictures in a row, while everything around their camera is changed again and again: another camera
+/// comes and goes, votes and the log's level change.
+#[test]
+fn a_reload_takes_no_frame_from_a_camera_that_it_leaves_alone() {
+    let row = "[[camera]]\nid = \"row\"\nzone = \"tea\"\nsource = \"folder\"\npath = \"row\"\nfps = 20\nmax_fps = 60\nmotion = 0\n\n";
+    let shop = Shop::new(&format!("{DISPLAY}{row}"));
+    let before = std::fs::read_to_string(shop.config()).unwrap();
+    let half = shop.folder.path().join("half");
+    std::fs::create_dir(&half).unwrap();
+    for n in 0..120_u8 {
+        std::fs::write(half.join(format!("{n:03}.jpg")), frame(n)).unwrap();
+    }
+    std::fs::rename(half, shop.folder.path().join("row")).unwrap();
+    let daemon = shop.run();
+    let arrived = || daemon.metric("shopguide_camera_frames_arrived_total{camera=\"row\"}");
+    let mut rounds = 0;
+    while arrived() < 100.0 {
+        let with = format!("{before}{KIOSK}[recognition]\nvotes = 5\n\n[log]\nfilter = \"debug\"\n");
+        for text in [&with, &before] {
+            std::fs::write(shop.config(), text).unwrap();
+            daemon.signal("HUP");
+            let word = format!("recognition.votes: {}", if text == &with { "3 -> 5" } else { "5 -> 3" });
+            let reloads = || daemon.logs().matches(&word).count() > rounds;
+            eventually("it is reloaded", || reloads().then_some(()));
+        }
+        rounds += 1;
+    }
+    assert!(rounds > 0, "the row was over before a reload was");
+    daemon.until("camera", "row", "limited", "has come to its end");
+    eventually("every picture arrived once", || (arrived() == 120.0).then_some(()));
+    assert_eq!(daemon.metric("shopguide_camera_reopened_total{camera=\"row\"}"), 0.0);
+    // the level of the log followed
+    let logs = daemon.logs();
+    let lines: Vec<&str> = logs.lines().collect();
+    let last = lines.iter().rposition(|line| line.contains("recognition.votes: 5 -> 3")).unwrap();
+    assert!(lines[..last].iter().any(|line| line.contains("DEBUG")), "no line of the level debug");
+    assert!(!lines[last..].iter().any(|line| line.contains("DEBUG")), "{:#?}", &lines[last..]);
+    assert!(daemon.stop().0.success());
+}
+
 #[test]
 fn a_frame_is_taken_from_a_kiosk_and_anything_else_refused_in_words() {
     let shop = Shop::new(&format!("{DISPLAY}{KIOSK}{SHELF}"));

@@ -7,6 +7,7 @@ use crate::daemon::{Brought, Daemon};
 use crate::ops::log::{self, LogHandle};
 use crate::ops::settings::Settings;
 use clap::Args;
+use jiff::Timestamp;
 use sd_notify::NotifyState;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -20,7 +21,16 @@ pub struct RunArgs {
     /// A log filter instead of the configuration's, e.g. `shopguide=debug`.
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
+    /// For a soak: the wall clock begins here and hurries until it has caught up with the machine's.
+    #[arg(long, hide = true, value_name = "TIME", requires = "clock_rate")]
+    clock_from: Option<Timestamp>,
+    /// How many seconds of that clock a real one has.
+    #[arg(long, hide = true, value_name = "N", requires = "clock_from")]
+    clock_rate: Option<u32>,
 }
+
+/// The only store that may live by another clock than the machine's.
+const SOAK: &str = "soak";
 
 /// Runs it until SIGTERM or SIGINT. Exit code 64: bad configuration; 1: failed start.
 pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
@@ -29,11 +39,21 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     for warning in warnings {
         tracing::warn!(id = "config-warning", "{warning}");
     }
-    let daemon = Daemon::start(settings, Clock::system(), Brought::default())?;
+    let clock = clock(args, &settings)?;
+    let daemon = Daemon::start(settings, clock, Brought::default())?;
     attend(&daemon, args, &log)?;
     daemon.stop();
     tracing::info!("ended");
     Ok(ExitCode::SUCCESS)
+}
+
+/// The machine's clock, or for a soak one that hurries.
+fn clock(args: &RunArgs, settings: &Settings) -> anyhow::Result<Clock> {
+    let (Some(from), Some(rate)) = (args.clock_from, args.clock_rate) else { return Ok(Clock::system()) };
+    if settings.store.id.as_str() != SOAK {
+        anyhow::bail!("refused: only a store whose [store] id is \"{SOAK}\" may live by a hurried clock");
+    }
+    Ok(Clock::catching_up(from, rate))
 }
 
 /// Tells systemd how it goes and answers signals, until one says to end.

@@ -320,7 +320,9 @@ impl Decider {
             }
         };
         let personal_for = self.personal_for;
+        let began = self.clock.now();
         let slate = station.personal(&person, &mut self.means(now), personal_for);
+        Metrics::observe(&self.out.metrics.making, self.clock.now().since(began));
         self.event(
             now,
             LiveWhat::Slate {

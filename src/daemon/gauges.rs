@@ -1,8 +1,8 @@
 //! How things are, for `/metrics`: every few seconds each part is asked and its gauges are set, so that
 //! a scrape itself costs no more than printing numbers. No member is in any of it.
 
-use super::status::AskBus;
-use super::status::Models;
+use super::status::{AskBus, Models};
+use super::stocktake;
 use crate::camera::{CameraHealth, CameraState, Cameras};
 use crate::clock::Clock;
 use crate::ops::metrics::{CameraLabel, Gauges, Metrics, ModelLabel};
@@ -10,6 +10,7 @@ use crate::storage::Store;
 use crate::storage::backup;
 use crate::storage::backup::manifest::Manifest;
 use crate::storage::settings::StorageSettings;
+use crate::train::shelf::{Listed, Shelf};
 use crate::web::Status;
 use crate::web::status::Health;
 use prometheus_client::metrics::counter::Counter;
@@ -40,6 +41,8 @@ pub struct Watcher {
     pub clock: Clock,
     /// Cameras that have gauges.
     pub known: Mutex<Vec<CameraLabel>>,
+    /// The ranker last seen at work, and when it was trained.
+    pub ranker: Mutex<Option<(String, i64)>>,
 }
 
 impl Watcher {
@@ -96,11 +99,25 @@ impl Watcher {
             ("detector", Some(models.detector)),
             ("refiner", models.refiner),
             ("embedder", Some(models.embedder)),
+            ("ranker", self.ranker()),
         ];
         for (task, model) in at_work {
             let Some(model) = model else { continue };
             now.model.get_or_create(&ModelLabel { task: task.to_owned(), model }).set(1);
         }
+    }
+
+    /// The ranker at work, whose age is set; its card is read only when another one goes to work.
+    fn ranker(&self) -> Option<String> {
+        let live = stocktake::live_model(&self.store);
+        let mut known = self.ranker.lock().unwrap_or_else(PoisonError::into_inner);
+        if live.as_ref() != known.as_ref().map(|(id, _)| id) {
+            let trained = |listed: Listed| Some((listed.id, listed.card?.trained.as_second()));
+            let all = Shelf::of_store(self.store.folder()).list().unwrap_or_default();
+            *known = all.into_iter().find(|listed| listed.live).and_then(trained);
+        }
+        self.metrics.now.ranker_trained.set(known.as_ref().map_or(0, |(_, trained)| *trained));
+        live
     }
 }
 

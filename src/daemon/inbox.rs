@@ -5,6 +5,7 @@ use super::counter::Counter;
 use super::decide::Input;
 use super::desk::Desk;
 use crate::camera::{Cameras, PostError};
+use crate::clock::Clock;
 use crate::ops::metrics::Metrics;
 use crate::publish::wire::{CatalogueMessage, ProductMessage, ReceiptMessage, StockMessage};
 use crate::publish::{Delivery, Incoming};
@@ -34,6 +35,8 @@ pub struct Inbox {
     pub desk: Arc<Desk>,
     /// Counters.
     pub metrics: Metrics,
+    /// The time.
+    pub clock: Clock,
 }
 
 impl Inbox {
@@ -135,7 +138,9 @@ impl Inbox {
     }
 
     fn record(&self, receipts: Vec<NewReceipt>) -> Result<Vec<Recorded>, StorageError> {
+        let began = self.clock.now();
         let recorded = self.store.record_receipts(receipts)?;
+        Metrics::observe(&self.metrics.commit, self.clock.now().since(began));
         for Recorded { outcome, member, .. } in &recorded {
             if matches!(outcome, Outcome::Differs) {
                 tracing::warn!(

@@ -14,6 +14,7 @@ mod look;
 mod models;
 mod pulse;
 mod record;
+mod retention;
 mod station;
 mod status;
 pub mod stocktake;
@@ -143,7 +144,7 @@ impl Daemon {
     /// settings name but that is refused is no error: the last good one or the one inside the program
     /// is used, and the status says so.
     pub fn start(settings: Settings, clock: Clock, brought: Brought) -> Result<Daemon, StartError> {
-        let metrics = Metrics::default();
+        let (metrics, began) = (Metrics::default(), clock.now());
         let boot = boot_id(&clock);
         let store = match brought.store {
             Some(store) => store,
@@ -281,6 +282,7 @@ impl Daemon {
             status: status.clone(),
             clock: clock.clone(),
             known: Mutex::default(),
+            ranker: Mutex::default(),
         };
         runtime.spawn(watcher.run());
         let (requests, requested) = mpsc::channel(REQUESTS);
@@ -295,12 +297,13 @@ impl Daemon {
             decider: decider.clone(),
             cameras: cameras.clone(),
             metrics: metrics.clone(),
+            clock: clock.clone(),
             desk: desk.clone(),
         };
         runtime.spawn(tidy(desk));
         runtime.spawn(inbox.run(requested, deliveries));
         let keep_days = settings.lock().unwrap_or_else(|e| e.into_inner()).storage.keep_days;
-        runtime.spawn(keep_house(store.clone(), clock.clone(), keep_days));
+        runtime.spawn(retention::run(store.clone(), clock.clone(), keep_days));
         let serving = {
             let known = settings.lock().unwrap_or_else(|e| e.into_inner()).clone();
             let state = AppState {
@@ -325,7 +328,8 @@ impl Daemon {
             })
         };
         drop(entered);
-        tracing::info!(%web, "ready");
+        let ms = clock.now().since(began).as_millis() as u64;
+        tracing::info!(%web, ms, "ready");
         Ok(Daemon {
             settings,
             clock,
@@ -479,23 +483,6 @@ async fn tidy(desk: Arc<Desk>) {
         let desk = desk.clone();
         if tokio::task::spawn_blocking(move || desk.tidy()).await.is_err() {
             return;
-        }
-    }
-}
-
-/// Once a day takes out what is older than it may be kept.
-async fn keep_house(store: Store, clock: Clock, keep_days: u32) {
-    let soon = tokio::time::Instant::now() + Duration::from_secs(3600);
-    let mut daily = tokio::time::interval_at(soon, Duration::from_secs(24 * 3600));
-    loop {
-        daily.tick().await;
-        let (store, now) = (store.clone(), clock.now().utc);
-        match tokio::task::spawn_blocking(move || store.expire(now, keep_days)).await {
-            Ok(Ok(expired)) => tracing::debug!(?expired, "what was too old was taken out"),
-            Ok(Err(error)) => {
-                tracing::error!(id = "retention-failed", %error, "what is too old could not be taken out; tried again tomorrow")
-            }
-            Err(_) => return,
         }
     }
 }

@@ -20,7 +20,7 @@ pub struct CameraLabel {
 /// The label of a model at work.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ModelLabel {
-    /// What for: `detector`, `refiner`, `embedder`.
+    /// What for: `detector`, `refiner`, `embedder`, `ranker`.
     pub task: String,
     /// Name and version.
     pub model: String,
@@ -60,6 +60,8 @@ pub struct Gauges {
     pub model: Family<ModelLabel, Gauge>,
     /// Models that were refused.
     pub models_refused: Gauge,
+    /// When the ranker at work was trained, Unix time; 0 without one.
+    pub ranker_trained: Gauge,
     /// Members enrolled.
     pub members: Gauge,
     /// Products known.
@@ -134,6 +136,8 @@ impl Gauges {
         };
         let text = "When the newest backup was made, Unix time; 0 without one";
         seconds(registry, "last_backup_timestamp", text, &g.last_backup);
+        let text = "When the ranker at work was trained, Unix time; 0 without one";
+        seconds(registry, "ranker_trained_timestamp", text, &g.ranker_trained);
         seconds(registry, "start_timestamp", "When this process started, Unix time", &g.started);
     }
 }
@@ -169,8 +173,12 @@ pub struct Metrics {
     pub look: Histogram,
     /// Seconds from a frame's capture to the decision that a member came.
     pub decision: Histogram,
+    /// Seconds that making one personal slate took.
+    pub making: Histogram,
     /// Seconds from a frame's capture to the display's word that it shows the slate.
     pub shown: Histogram,
+    /// Seconds that receipts waited for their commit.
+    pub commit: Histogram,
     registry: Arc<Registry>,
 }
 
@@ -213,6 +221,8 @@ impl Default for Metrics {
         let look = histogram("vision", "Time that vision took for a frame");
         let decision =
             histogram("capture_to_decision", "From a frame's capture to the decision that a member came");
+        let making = histogram("slate", "Time that making a personal slate took");
+        let commit = histogram("commit", "Time that receipts waited for their commit");
         let shown = histogram("capture_to_shown", "From a frame's capture to the display's confirmation");
         Self {
             frames,
@@ -229,7 +239,9 @@ impl Default for Metrics {
             now,
             look,
             decision,
+            making,
             shown,
+            commit,
             registry: Arc::new(registry),
         }
     }

@@ -4,6 +4,7 @@
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Argon2, Params};
 use rand::RngCore;
+use std::sync::{Mutex, PoisonError};
 
 /// Digits of a PIN, at least.
 const PIN: usize = 6;
@@ -56,8 +57,11 @@ pub fn hash(secret: &str, pin: bool) -> Result<String, BadSecret> {
     Ok(argon2().hash_password(secret.as_bytes(), &salt).map_err(failed)?.to_string())
 }
 
-/// Whether `secret` is the one that was hashed; takes some tens of milliseconds, on purpose.
+/// Whether `secret` is the one that was hashed; takes some tens of milliseconds, on purpose. One is compared
+/// after the other, so that many who try at once take the memory of one.
 pub fn is_right(secret: &str, hash: &str) -> bool {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let Ok(parsed) = PasswordHash::new(hash) else { return false };
     secret.chars().count() <= LONGEST && argon2().verify_password(secret.as_bytes(), &parsed).is_ok()
 }

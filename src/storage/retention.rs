@@ -21,12 +21,14 @@ pub struct Expired {
     pub visits: u64,
     /// Slates, with their impressions and outcomes.
     pub slates: u64,
+    /// Scores that staff refused.
+    pub refusals: u64,
     /// There is more to expire than one call may: call again (a day later, if the clock is in doubt).
     pub behind: bool,
 }
 
 impl Store {
-    /// Deletes receipts, visits, views and slates older than `keep_days` before `now`. For a call a
+    /// Deletes receipts, visits, views, slates and refused scores older than `keep_days` before `now`. For a call a
     /// day.
     pub fn expire(&self, now: Timestamp, keep_days: u32) -> Result<Expired, StorageError> {
         let keep = SignedDuration::from_hours(i64::from(keep_days) * 24);
@@ -37,6 +39,7 @@ impl Store {
         expired.visits = self.delete_before("views", "at", until)?;
         expired.slates = self.delete_before("slates", "made", until)?;
         expired.visits += self.delete_before("visits", "entered", until)?;
+        expired.refusals = self.delete_before("refusals", "at", until)?;
         Ok(expired)
     }
 
@@ -60,7 +63,8 @@ fn advance(db: &Connection, wanted: i64) -> Result<Option<i64>, StorageError> {
     let kept: Option<i64> = db.query_row("SELECT until FROM retention", [], |r| r.get(0)).optional()?;
     let oldest: Option<i64> = db.query_row(
         "SELECT MIN(t) FROM (SELECT MIN(at) AS t FROM receipts UNION ALL SELECT MIN(at) FROM views \
-         UNION ALL SELECT MIN(made) FROM slates UNION ALL SELECT MIN(entered) FROM visits)",
+         UNION ALL SELECT MIN(made) FROM slates UNION ALL SELECT MIN(entered) FROM visits \
+         UNION ALL SELECT MIN(at) FROM refusals)",
         [],
         |r| r.get(0),
     )?;
@@ -97,6 +101,17 @@ mod tests {
         assert_eq!(shop.store.counts().unwrap().receipts, 80);
         assert_eq!(shop.store.expire(at(100 * DAY), 80).unwrap(), Expired::default());
         assert!(shop.store.check().unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_staff_refused_goes_with_the_rest() {
+        let shop = shop();
+        let anna = shop.member(crate::privacy::consent::Scope::Face);
+        for day in [1, 99] {
+            shop.store.record_refusal(anna.id, &"tea".parse().unwrap(), at(day * DAY), Some(0.5), 3).unwrap();
+        }
+        assert_eq!(shop.store.expire(at(100 * DAY), 80).unwrap().refusals, 1);
+        assert_eq!(shop.store.refused_scores(9).unwrap().len(), 1);
     }
 
     #[test]

@@ -140,10 +140,17 @@ impl Shop {
 
     /// Starts the daemon and waits until it is ready.
     pub fn run(&self) -> Daemon {
+        self.run_with(&[], &[])
+    }
+
+    /// The same with more arguments and variables of the environment.
+    pub fn run_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Daemon {
         let log = self.folder.path().join("daemon.log");
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let child = shopguide(["run", "--config"])
             .arg(self.config())
+            .args(arguments)
+            .envs(environment.iter().copied())
             .stdout(Stdio::null())
             .stderr(file)
             .spawn()
