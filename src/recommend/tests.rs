@@ -3,6 +3,7 @@
 use super::settings::{Promoted, Promotion};
 use super::*;
 use crate::history::{Basket, History, Line};
+use crate::profile::declared::Fact;
 use policy::Rule;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashMap};
@@ -314,4 +315,53 @@ proptest! {
             prop_assert!((sum - candidate.score).abs() < 1e-3, "{} {}", sum, candidate.score);
         }
     }
+}
+
+#[test]
+fn what_a_member_does_not_eat_is_left_out_and_never_said() {
+    let mut scene = Scene::new(&[history(&every(9, 11, 5, 7))]);
+    scene.products[7].attributes = vec![("vegan".into(), "no".into())];
+    scene.products[8].attributes = vec![("vegan".into(), "yes".into())];
+    let vegan = Moment { facts: vec![Fact::Vegan], ..moment() };
+    let slate = scene.slate_at(Some(1), 12, &vegan);
+    assert!(!ids(&slate).contains(&7), "{:?}", ids(&slate));
+    assert!(slate.iter().all(|s| !matches!(s.reason, Reason::Declared { .. })));
+    let (mut shop, catalogue) = (scene.shop(), scene.catalogue());
+    let mut ranking = shop.rank(Some(MemberId(1)), &catalogue, &vegan);
+    let decision = policy::choose(&mut shop, &mut ranking, 3, &vegan, &scene.settings);
+    assert!(decision.acted.iter().any(|a| a.sku == "p7" && a.rule == Rule::NotForThem));
+}
+
+#[test]
+fn what_is_declared_or_dwelt_before_raises_products_and_says_so_only_where_it_did() {
+    let mut scene = Scene::new(&[]);
+    scene.settings.per_category = 12;
+    let score = |moment: &Moment, id: i64| {
+        let slate = scene.slate_at(Some(1), 12, moment);
+        let found = slate.into_iter().find(|s| s.product == ProductId(id)).unwrap();
+        (found.score, found.reason)
+    };
+    let viewed = Moment { viewed: [("bread".to_owned(), 4)].into(), ..moment() };
+    let liked = Moment { facts: vec![Fact::Category("bread".into())], ..moment() };
+    let both = Moment { facts: liked.facts.clone(), ..viewed.clone() };
+    for id in 0..12 {
+        let (plain, reason) = score(&moment(), id);
+        assert!(matches!(reason, Reason::Popular { .. }));
+        let is_bread = id % 3 == 2;
+        for (moment, weight) in [(&viewed, 0.4f32), (&liked, 0.8), (&both, 1.2)] {
+            let (raised, reason) = score(moment, id);
+            let weight = if is_bread { f64::from(weight) } else { 0.0 };
+            assert!((raised - plain - weight).abs() < 1e-6, "{id}: {plain} {raised}");
+            let named = matches!(reason, Reason::Declared { .. } | Reason::Viewed { .. });
+            assert!(is_bread || !named, "{id}: {reason:?}");
+        }
+    }
+    // Popularity weighs more than a dwell for the most popular, and less than a liking for the least.
+    assert!(matches!(score(&liked, 11).1, Reason::Declared { liked: Some(_) }));
+    let slate = scene.slate_at(Some(1), 4, &liked);
+    assert!(ids(&slate).iter().all(|id| id % 3 == 2), "{:?}", ids(&slate));
+    scene.settings.declared = 0.0;
+    scene.settings.viewed = 0.0;
+    let slate = scene.slate_at(Some(1), 12, &both);
+    assert!(slate.iter().all(|s| matches!(s.reason, Reason::Popular { .. })), "a weight of 0 raises nothing");
 }

@@ -8,14 +8,16 @@ use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 impl Store {
-    /// What a member bought, oldest first. A return is taken off the latest purchases of the same
+    /// What a member bought, and what they dwelt before, oldest first. A return is taken off the latest purchases of the same
     /// product before it; baskets of which nothing is left are not part of the history.
     pub fn history(&self, member: MemberId) -> Result<History, StorageError> {
         let of_member = "WHERE r.member = ? ORDER BY r.at, r.id, l.position";
-        Ok(self.read_histories(of_member, &[member.0])?.remove(&member).unwrap_or_default())
+        let history = self.read_histories(of_member, &[member.0])?.remove(&member).unwrap_or_default();
+        Ok(History { views: self.views_since(member, Timestamp::MIN)?, ..history })
     }
 
-    /// What every member bought, as [`Store::history`] tells it; members without receipts are left out.
+    /// What every member bought, as [`Store::history`] tells it, without views; members without receipts
+    /// are left out.
     pub fn histories(&self) -> Result<BTreeMap<MemberId, History>, StorageError> {
         self.read_histories("WHERE r.member IS NOT NULL ORDER BY r.member, r.at, r.id, l.position", &[])
     }

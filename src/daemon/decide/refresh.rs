@@ -100,6 +100,7 @@ impl Decider {
                 self.here.keys().filter(|(m, _)| *m == member).map(|(_, z)| z.clone()).collect();
             zones.into_iter().for_each(|zone| self.depart(member, zone, self.clock.now()));
             self.dismissed.remove(&member);
+            self.views.remove(&member);
             self.awaited.retain(|a| a.slate.audience != Audience::Personal { member });
         }
         Ok(())

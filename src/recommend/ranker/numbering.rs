@@ -119,7 +119,7 @@ mod tests {
         let line = |p| Line { product: ProductId(p), quantity: 1.0, unit_price: 1 };
         let at: Timestamp = "2000-01-04T12:00:00Z".parse().unwrap();
         let basket = crate::history::Basket { at, lines: vec![line(40), line(7)] };
-        let histories = BTreeMap::from([(MemberId(9), History { baskets: vec![basket] })]);
+        let histories = BTreeMap::from([(MemberId(9), History::new(vec![basket]))]);
         let numbering =
             Numbering::new([ProductId(8)], histories.iter().map(|(member, history)| (*member, history)));
         assert_eq!(numbering.products(), [7, 8, 40].map(ProductId));

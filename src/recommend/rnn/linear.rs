@@ -1,12 +1,15 @@
 //! A matrix that is only ever multiplied by a vector: as f32, the meaning; or as bytes, one scale a
 //! row, by the kernels that the gallery scans with. The vector then becomes bytes too.
 
-use crate::gallery::kernels::{Kernel, LANES, Rows};
+use crate::gallery::kernels::{Kernel, Rows};
 
 /// Matrices of up to this many rows are multiplied by a vector of nearly 16 bits: their products are
 /// fed back into a network, where roundings add up, and cost next to nothing. Above it are tables
 /// that are scanned once.
 const FINE: usize = 1024;
+/// Matrices of fewer columns than this stay floating point: there is little to save, and their roundings
+/// would weigh more.
+const LEAST: usize = 64;
 
 /// Which numbers to compute with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,11 +58,10 @@ impl Linear {
     }
 
     /// From numbers column by column, as training keeps them: row `i` of `values` belongs to input
-    /// `i`. A matrix of fewer columns than a kernel's least stays floating point: padded bytes would
-    /// save nothing.
+    /// `i`. A matrix of few columns stays floating point.
     pub fn turned(values: &[f32], columns: usize, precision: Precision) -> Linear {
         let rows = values.len() / columns;
-        if precision == Precision::Float || columns < LANES {
+        if precision == Precision::Float || columns < LEAST {
             return Linear { columns, rows, numbers: Numbers::ByColumn(values.to_vec()) };
         }
         let turned: Vec<f32> =
@@ -90,7 +92,7 @@ impl Linear {
                 let Some(probe) = rows.probe(x) else { return };
                 let rest = if self.rows <= FINE { rows.rest(x, &probe) } else { None };
                 for probe in std::iter::once(probe).chain(rest) {
-                    rows.add_products(*kernel, &probe, 0, out);
+                    rows.add_products(*kernel, &probe, out);
                 }
             }
         }
