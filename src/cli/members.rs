@@ -158,7 +158,7 @@ fn portrait(profile: &Profile, catalogue: &Catalogue) -> String {
     for (category, Viewed { times, seconds, last_days_ago }) in views.into_iter().take(MOST_SHARES) {
         line(
             "dwells",
-            format!("{category}: {times} times, {seconds:.0} s in all, last {last_days_ago:.0} days ago"),
+            format!("{category}: {times}x, {seconds:.0} s in all, last {last_days_ago:.0} days ago"),
         );
     }
     let period = profile.period.map_or_else(String::new, |(a, b)| format!(", {} to {}", day(a), day(b)));

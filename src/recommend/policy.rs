@@ -16,6 +16,8 @@ use std::fmt;
 
 /// Candidates looked at for each place, best first.
 const LOOKED_AT: usize = 200;
+/// So many of the best are put in order at first; the others only if a slate needs them.
+const ORDERED: usize = 2000;
 /// What takes less than this off a score is not told.
 const NOTHING: f64 = 0.01;
 /// Candidates that a place given to chance is drawn from.
@@ -145,12 +147,23 @@ pub fn choose<'a>(
             left.push(candidate);
         }
     }
-    best_first(&mut left);
+    let mut others = Vec::new();
+    if left.len() > ORDERED {
+        left.select_nth_unstable_by(ORDERED, better);
+        others = left.split_off(ORDERED);
+    }
+    left.sort_unstable_by(better);
     for candidate in left.iter().take(LOOKED_AT) {
         let effects = adjustments(candidate, moment, settings, ranking);
         decision.acted.extend(effects.into_iter().flatten().map(|e| acted(candidate, e.0)));
     }
-    Places { settings, items, moment, capped: items >= 3 }.fill(&mut left, &mut decision, shop, ranking);
+    Places { settings, items, moment, capped: items >= 3 }.fill(
+        &mut left,
+        &mut others,
+        &mut decision,
+        shop,
+        ranking,
+    );
     // What was barred is told of where it would have been on the slate.
     let last = decision.chosen.iter().map(|c| c.candidate.score).fold(f64::INFINITY, f64::min);
     barred.retain(|b| b.0.score >= last || decision.chosen.len() < items);
@@ -162,8 +175,9 @@ fn acted(candidate: &Candidate<'_>, rule: Rule) -> Acted {
     Acted { sku: candidate.product.sku.clone(), rule }
 }
 
-fn best_first(candidates: &mut [Candidate<'_>]) {
-    candidates.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.product.id.cmp(&b.product.id)));
+/// The order of candidates: the best first.
+fn better(a: &Candidate<'_>, b: &Candidate<'_>) -> std::cmp::Ordering {
+    b.score.total_cmp(&a.score).then(a.product.id.cmp(&b.product.id))
 }
 
 /// The rule that keeps a product off the slate, if one does.
@@ -284,6 +298,7 @@ impl Places<'_> {
     fn fill<'a>(
         &self,
         left: &mut Vec<Candidate<'a>>,
+        others: &mut Vec<Candidate<'a>>,
         decision: &mut Decision<'a>,
         shop: &mut Shop,
         ranking: &Ranking<'a>,
@@ -292,6 +307,11 @@ impl Places<'_> {
         while decision.chosen.len() < self.items {
             let kept = decision.acted.len();
             let Some((at, off)) = self.best(left, decision, gave_way, shop) else {
+                if !others.is_empty() {
+                    others.sort_unstable_by(better);
+                    left.append(others);
+                    continue;
+                }
                 if gave_way || !self.capped {
                     break;
                 }

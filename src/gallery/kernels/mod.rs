@@ -169,6 +169,14 @@ impl Rows {
         self.run(kernel, probe, 0, out.len(), &mut Products { out, scales, scale: probe.scale });
     }
 
+    /// The product of one row with the values behind the probe.
+    pub fn row_product(&self, kernel: Kernel, probe: &Probe, row: usize) -> f32 {
+        let (from, mut dots) = (row / TILE * TILE, [0; TILE]);
+        let dots = &mut dots[..=row - from];
+        self.scan(kernel, probe, from, dots);
+        dots[row - from] as f32 * (self.scales[row] * probe.scale)
+    }
+
     fn run(&self, kernel: Kernel, probe: &Probe, from: usize, count: usize, sink: &mut impl Sink) {
         assert!(from.is_multiple_of(TILE) && from + count <= self.scales.len());
         assert!(probe.signed.len() == self.width);
