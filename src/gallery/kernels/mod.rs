@@ -2,8 +2,8 @@
 //! meaning; the others compute the very same integers faster, chosen at run time by what the processor
 //! offers, and one test list holds for all. `unsafe` stands here only to reach those instructions.
 //!
-//! Terms. A *tile* is [`TILE`] rows, four bytes of each beside each other: so a row's dot product grows
-//! in one lane of a register, and nothing is added up across lanes at the end. A row's byte is
+//! Terms. A *tile* is [`TILE`] rows, a *step* of it four bytes of each row beside each other: so a row's
+//! dot product grows in one lane of a register, and nothing is added up across lanes at the end. A row's byte is
 //! `round(127 x / max|x|)`, so a dot product times the two scales is the cosine to about 0.002. Rows
 //! are kept 128 higher, because the instructions want one side unsigned; what that adds is the same for
 //! every row, 128 times the sum of the probe.
@@ -74,14 +74,22 @@ impl Probe {
     }
 }
 
+/// [`STEP`] bytes of each row of a tile. On a line of the cache of its own, so that reading it touches one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(align(64))]
+struct Step([[u8; STEP]; TILE]);
+
+/// A step of rows of zeros.
+const ZEROS: Step = Step([[RAISE; STEP]; TILE]);
+
 /// Byte vectors, one a row.
 #[derive(Clone)]
 pub struct Rows {
     dimensions: usize,
     /// Bytes a row, a multiple of [`STEP`].
     width: usize,
-    /// Tile by tile; within one, step by step, [`STEP`] bytes of each row.
-    bytes: Vec<u8>,
+    /// Tile by tile.
+    steps: Vec<Step>,
     scales: Vec<f32>,
 }
 
@@ -99,19 +107,18 @@ impl Rows {
     /// No rows of `dimensions` numbers.
     pub fn new(dimensions: usize) -> Rows {
         let width = dimensions.next_multiple_of(STEP);
-        Rows { dimensions, width, bytes: Vec::new(), scales: Vec::new() }
+        Rows { dimensions, width, steps: Vec::new(), scales: Vec::new() }
     }
 
-    /// Where the steps of a row lie.
-    fn places(&self, row: usize) -> impl Iterator<Item = usize> + use<> {
-        let first = (row / TILE) * TILE * self.width + (row % TILE) * STEP;
-        (0..self.width / STEP).map(move |step| first + step * TILE * STEP)
+    /// Steps a tile.
+    fn long(&self) -> usize {
+        self.width / STEP
     }
 
     /// Adds a row of `dimensions` finite numbers.
     pub fn push(&mut self, values: &[f32]) {
         let at = self.scales.len();
-        self.bytes.resize((at / TILE + 1) * TILE * self.width, RAISE);
+        self.steps.resize((at / TILE + 1) * self.long(), ZEROS);
         self.scales.push(0.0);
         self.set(at, values);
     }
@@ -120,8 +127,9 @@ impl Rows {
     pub fn set(&mut self, at: usize, values: &[f32]) {
         let values = &values[..values.len().min(self.dimensions)];
         let (bytes, scale) = quantise(values, self.width).unwrap_or((vec![0; self.width], 0.0));
-        for (place, step) in self.places(at).zip(bytes.as_chunks::<STEP>().0) {
-            self.bytes[place..place + STEP].copy_from_slice(&step.map(|b| b as u8 ^ RAISE));
+        let first = at / TILE * self.long();
+        for (step, bytes) in self.steps[first..].iter_mut().zip(bytes.as_chunks::<STEP>().0) {
+            step.0[at % TILE] = bytes.map(|b| b as u8 ^ RAISE);
         }
         self.scales[at] = scale;
     }
@@ -130,11 +138,14 @@ impl Rows {
     pub fn swap_remove(&mut self, at: usize) {
         self.scales.swap_remove(at);
         let last = self.scales.len();
-        for (from, to) in self.places(last).zip(self.places(at)) {
-            self.bytes.copy_within(from..from + STEP, to);
-            self.bytes[from..from + STEP].fill(RAISE);
+        let (from, to) = (last / TILE * self.long(), at / TILE * self.long());
+        for step in 0..self.long() {
+            let bytes = std::mem::replace(&mut self.steps[from + step].0[last % TILE], [RAISE; STEP]);
+            if at != last {
+                self.steps[to + step].0[at % TILE] = bytes;
+            }
         }
-        self.bytes.truncate(last.div_ceil(TILE) * TILE * self.width);
+        self.steps.truncate(last.div_ceil(TILE) * self.long());
     }
 
     /// A probe as bytes; `None` if it is zero or not finite.
@@ -180,8 +191,7 @@ impl Rows {
     fn run(&self, kernel: Kernel, probe: &Probe, from: usize, count: usize, sink: &mut impl Sink) {
         assert!(from.is_multiple_of(TILE) && from + count <= self.scales.len());
         assert!(probe.signed.len() == self.width);
-        let tile = TILE * self.width;
-        let tiles = &self.bytes[from / TILE * tile..(from + count).div_ceil(TILE) * tile];
+        let tiles = &self.steps[from / TILE * self.long()..(from + count).div_ceil(TILE) * self.long()];
         match kernel {
             Kernel::Plain => portable::plain(tiles, probe, sink),
             Kernel::Portable => portable::wide(tiles, probe, sink),
@@ -234,9 +244,12 @@ impl Sink for Products<'_> {
     fn put(&mut self, tile: usize, dots: [i32; TILE]) {
         let (out, scales) = (&mut self.out[tile * TILE..], &self.scales[tile * TILE..]);
         if let (Some(out), Some(own)) = (out.first_chunk_mut::<TILE>(), scales.first_chunk::<TILE>()) {
+            // Copies, so that the compiler sees that nothing of it overlaps.
+            let (scale, mut sums) = (self.scale, *out);
             for lane in 0..TILE {
-                out[lane] += dots[lane] as f32 * (own[lane] * self.scale);
+                sums[lane] += dots[lane] as f32 * (own[lane] * scale);
             }
+            *out = sums;
         } else {
             for ((out, dot), own) in out.iter_mut().zip(dots).zip(scales) {
                 *out += dot as f32 * (own * self.scale);

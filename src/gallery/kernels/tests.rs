@@ -92,7 +92,7 @@ macro_rules! kernel_tests {
                         }
                         let mut fresh = Rows::new(d);
                         list.iter().for_each(|r| fresh.push(r));
-                        prop_assert_eq!(&rows.bytes, &fresh.bytes, "something of a removed row is left");
+                        prop_assert_eq!(&rows.steps, &fresh.steps, "something of a removed row is left");
                         let probe = fresh.probe(&row(0.7)).unwrap();
                         let count = list.len();
                         prop_assert_eq!(

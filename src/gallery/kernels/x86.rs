@@ -1,13 +1,8 @@
 //! The kernels for x86-64: which of them the processor can run, and their instructions.
 #![allow(unsafe_code)]
 
-use super::{Kernel, Probe, RAISE, STEP, Sink, TILE};
+use super::{Kernel, Probe, RAISE, STEP, Sink, Step, TILE};
 use std::arch::x86_64::*;
-
-/// Bytes of one step of a tile.
-const BYTES: usize = TILE * STEP;
-/// Tiles whose sums grow at once, so that no instruction waits for the one before it.
-const AT_ONCE: usize = 4;
 
 fn has_vnni_in_512() -> bool {
     is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni")
@@ -32,23 +27,22 @@ fn has_avx_vnni() -> bool {
 }
 
 /// Runs a kernel over whole tiles; false, with nothing done, if this processor cannot.
-pub(super) fn run(kernel: Kernel, tiles: &[u8], probe: &Probe, sink: &mut impl Sink) -> bool {
-    assert!(tiles.len().is_multiple_of(TILE * probe.signed.len()));
+pub(super) fn run(kernel: Kernel, tiles: &[Step], probe: &Probe, sink: &mut impl Sink) -> bool {
     match kernel {
         Kernel::Avx512Vnni if has_vnni_in_512() => {
-            // SAFETY: AVX-512 F and VNNI were just detected; the length was checked above.
+            // SAFETY: AVX-512 F and VNNI were just detected.
             unsafe { avx512_vnni(tiles, probe, sink) };
         }
         Kernel::Vnni if has_avx_vnni() => {
-            // SAFETY: AVX2 and AVX-VNNI were just detected; the length was checked above.
+            // SAFETY: AVX2 and AVX-VNNI were just detected.
             unsafe { avx_vnni(tiles, probe, sink) };
         }
         Kernel::Vnni if has_vnni_in_256() => {
-            // SAFETY: AVX2, AVX-512 F, VL and VNNI were just detected; the length was checked above.
+            // SAFETY: AVX2, AVX-512 F, VL and VNNI were just detected.
             unsafe { avx512vl_vnni(tiles, probe, sink) };
         }
         Kernel::Avx2 if is_x86_feature_detected!("avx2") => {
-            // SAFETY: AVX2 was just detected; the length was checked above.
+            // SAFETY: AVX2 was just detected.
             unsafe { avx2(tiles, probe, sink) };
         }
         _ => return false,
@@ -62,38 +56,21 @@ fn word(step: &[i8; STEP]) -> i32 {
 }
 
 /// # Safety
-/// The processor has AVX-512 F and VNNI, and `tiles` is a number of whole tiles of rows as wide as the
-/// probe.
+/// The processor has AVX-512 F and VNNI.
 #[target_feature(enable = "avx512f,avx512vnni,avx2")]
-unsafe fn avx512_vnni(tiles: &[u8], probe: &Probe, sink: &mut impl Sink) {
-    let (steps, tile) = (probe.steps(), TILE * probe.signed.len());
+unsafe fn avx512_vnni(tiles: &[Step], probe: &Probe, sink: &mut impl Sink) {
     let first = _mm512_set1_epi32(-probe.raise);
-    let many = tiles.chunks_exact(AT_ONCE * tile);
-    let (done, rest) = (many.len() * AT_ONCE, many.remainder());
-    for (group, bytes) in many.enumerate() {
-        let mut sums = [first; AT_ONCE];
-        for (at, step) in steps.iter().enumerate() {
-            let four = _mm512_set1_epi32(word(step));
-            for (n, sum) in sums.iter_mut().enumerate() {
-                // SAFETY: tile `n` of these begins at `n * tile`, and holds a vector for each step.
-                let rows = unsafe { _mm512_loadu_si512(bytes.as_ptr().add(n * tile + at * BYTES).cast()) };
-                *sum = _mm512_dpbusd_epi32(*sum, rows, four);
-            }
+    for (tile, steps) in tiles.chunks_exact(probe.steps().len()).enumerate() {
+        // Two sums, so that an instruction waits less for the one before it.
+        let mut sums = [first, _mm512_setzero_si512()];
+        for (at, (rows, four)) in steps.iter().zip(probe.steps()).enumerate() {
+            // SAFETY: a step is a vector long, and lies on a line.
+            let rows = unsafe { _mm512_load_si512(std::ptr::from_ref(rows).cast()) };
+            sums[at % 2] = _mm512_dpbusd_epi32(sums[at % 2], rows, _mm512_set1_epi32(word(four)));
         }
-        for (n, sum) in sums.into_iter().enumerate() {
-            // SAFETY: both are sixteen numbers of 32 bits.
-            sink.put(group * AT_ONCE + n, unsafe { std::mem::transmute::<__m512i, [i32; TILE]>(sum) });
-        }
-    }
-    for (n, bytes) in rest.chunks_exact(tile).enumerate() {
-        let mut sum = first;
-        for (at, step) in steps.iter().enumerate() {
-            // SAFETY: the tile holds a vector for each step.
-            let rows = unsafe { _mm512_loadu_si512(bytes.as_ptr().add(at * BYTES).cast()) };
-            sum = _mm512_dpbusd_epi32(sum, rows, _mm512_set1_epi32(word(step)));
-        }
+        let sum = _mm512_add_epi32(sums[0], sums[1]);
         // SAFETY: both are sixteen numbers of 32 bits.
-        sink.put(done + n, unsafe { std::mem::transmute::<__m512i, [i32; TILE]>(sum) });
+        sink.put(tile, unsafe { std::mem::transmute::<__m512i, [i32; TILE]>(sum) });
     }
 }
 
@@ -102,18 +79,19 @@ unsafe fn avx512_vnni(tiles: &[u8], probe: &Probe, sink: &mut impl Sink) {
 macro_rules! in_256 {
     ($name:ident, $features:literal, $raise:expr, $prepare:expr, $multiply:expr) => {
         /// # Safety
-        /// The processor has the features named, and `tiles` is a number of whole tiles of rows as wide
-        /// as the probe.
+        /// The processor has the features named.
         #[target_feature(enable = $features)]
-        unsafe fn $name(tiles: &[u8], probe: &Probe, sink: &mut impl Sink) {
+        unsafe fn $name(tiles: &[Step], probe: &Probe, sink: &mut impl Sink) {
             let first = _mm256_set1_epi32($raise(probe));
-            for (tile, bytes) in tiles.chunks_exact(TILE * probe.signed.len()).enumerate() {
+            for (tile, steps) in tiles.chunks_exact(probe.steps().len()).enumerate() {
                 let mut sums = [first; 2];
-                for (step, rows) in probe.steps().iter().zip(bytes.as_chunks::<BYTES>().0) {
-                    let four = $prepare(step);
+                for (rows, four) in steps.iter().zip(probe.steps()) {
+                    let four = $prepare(four);
                     for (half, sum) in sums.iter_mut().enumerate() {
-                        // SAFETY: a step is two vectors long.
-                        let rows = unsafe { _mm256_loadu_si256(rows.as_ptr().add(half * BYTES / 2).cast()) };
+                        // SAFETY: a step is two vectors long, and lies on a line.
+                        let rows = unsafe {
+                            _mm256_load_si256(std::ptr::from_ref(rows).cast::<__m256i>().add(half))
+                        };
                         *sum = $multiply(*sum, rows, four);
                     }
                 }
