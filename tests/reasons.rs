@@ -177,6 +177,10 @@ fn taking_away_what_a_reason_names_lowers_the_score() {
                     let taste = shop.addends(&ranking, candidate).into_iter().find(|a| a.name == "taste");
                     judge("taste", before, before - taste.unwrap().value, about);
                 }
+                // Stated by the rules, never by the shop; the rules' own tests take them away.
+                Reason::Declared { .. } | Reason::Viewed { .. } => {
+                    unreachable!("nothing was declared or viewed")
+                }
                 Reason::Brand { brand, .. } => {
                     let of = |id| catalogue.get(id).is_some_and(|p| p.brand.as_ref() == Some(brand));
                     shop.learn(member, &without(history, |id| id != product && of(id)));

@@ -12,7 +12,9 @@ use crate::id::DisplayId;
 use crate::ops::settings::Settings;
 use crate::privacy::audit::{Action, Audited};
 use crate::recommend::policy::{self, Acted, Rule};
-use crate::recommend::{Addend, Candidate, Language, Moment, PolicySettings, Ranking, Reason, Shop, text};
+use crate::recommend::{
+    Addend, Candidate, Language, Moment, PolicySettings, Ranking, Reason, Shop, minutes_since, text,
+};
 use anyhow::{Context, bail};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -101,7 +103,7 @@ pub fn run(
     let rules = settings.map_or_else(PolicySettings::default, |s| s.policy.clone());
     let member = args.member.as_deref().map(|word| members::find(&store, word)).transpose()?;
     let member = member.map(|m| m.id);
-    let mut just_bought = BTreeSet::new();
+    let (mut just_bought, mut facts, mut viewed) = (BTreeSet::new(), Vec::new(), BTreeMap::new());
     if let Some(member) = member {
         store.audit(Audited {
             at: now,
@@ -111,11 +113,17 @@ pub fn run(
             detail: "what they would be shown, and why".into(),
         })?;
         just_bought = store.bought_since(member, now - rules.just_bought)?;
+        facts = store.declared(member)?;
+        for view in store.views_since(member, now - rules.view_lasts)? {
+            viewed.insert(view.category, minutes_since(view.at + view.dwelt, now));
+        }
     }
     let mut shop = stocktake::take(&store, now)?.shop;
     let catalogue = stocktake::catalogue(&store, &zone, now)?;
     let moment = Moment {
         just_bought,
+        facts,
+        viewed,
         category: display.and_then(|d| d.category.clone()),
         ..Moment::plain(now, now.to_zoned(zone).hour())
     };
@@ -136,7 +144,10 @@ pub fn run(
             name: chosen.candidate.product.name.clone(),
             score: chosen.candidate.score,
             propensity: chosen.propensity,
-            reasons: shop.reasons(&ranking, &chosen.candidate, usize::MAX).into_iter().map(said).collect(),
+            reasons: policy::reasons(&mut shop, &ranking, &chosen.candidate, (&moment, &rules), usize::MAX)
+                .into_iter()
+                .map(said)
+                .collect(),
         });
     }
     let model = shop.trained().map(str::to_owned);

@@ -5,8 +5,8 @@ use super::store::{StoreArgs, operator};
 use crate::clock::Clock;
 use crate::daemon::stocktake;
 use crate::ops::settings::Settings;
-use crate::profile::{DAY_PARTS, Habit, Profile};
-use crate::recommend::Catalogue;
+use crate::profile::{DAY_PARTS, Habit, Profile, Viewed};
+use crate::recommend::{Catalogue, Language, text};
 use crate::storage::{Member, Store};
 use anyhow::bail;
 use jiff::Timestamp;
@@ -41,7 +41,7 @@ pub enum Command {
         #[command(flatten)]
         store: StoreArgs,
     },
-    /// One member with name, contact and number of receipts; this is audited
+    /// One member with name, contact, what they declared, and what their receipts say; this is audited
     Show {
         /// Card token, alias or number
         member: String,
@@ -91,6 +91,12 @@ pub fn run(
             println!("member since   {}", member.joined.strftime("%F"));
             println!("name           {}", details.name.as_deref().unwrap_or("none kept"));
             println!("contact        {}", details.contact.as_deref().unwrap_or("none kept"));
+            let declared: Vec<String> =
+                details.facts.iter().map(|fact| text::fact(fact, Language::En)).collect();
+            println!(
+                "declared       {}",
+                if declared.is_empty() { "nothing".into() } else { declared.join(", ") }
+            );
             println!("templates      {}", member.templates);
             println!("face consent   {}", if member.face_consent { "yes" } else { "no" });
             print!("{}", portrait(&profile, &catalogue));
@@ -147,6 +153,14 @@ fn portrait(profile: &Profile, catalogue: &Catalogue) -> String {
     let mut out = String::new();
     let mut line = |name: &str, value: String| out += &format!("{name:<14} {value}\n");
     let day = |t: Timestamp| t.strftime("%F").to_string();
+    let mut views: Vec<_> = profile.views.iter().collect();
+    views.sort_by(|a, b| b.1.seconds.total_cmp(&a.1.seconds));
+    for (category, Viewed { times, seconds, last_days_ago }) in views.into_iter().take(MOST_SHARES) {
+        line(
+            "dwells",
+            format!("{category}: {times}x, {seconds:.0} s in all, last {last_days_ago:.0} days ago"),
+        );
+    }
     let period = profile.period.map_or_else(String::new, |(a, b)| format!(", {} to {}", day(a), day(b)));
     line("receipts", format!("{}{period}", profile.baskets));
     if profile.baskets == 0 {

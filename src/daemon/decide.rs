@@ -57,6 +57,8 @@ pub enum Input {
     Members,
     /// A member's receipt was stored.
     Bought(MemberId),
+    /// A member declared something of themselves.
+    Declared(MemberId),
     /// All receipts were read again.
     Shop(Box<Taken>),
     /// The embedder or its threshold may have changed.
@@ -115,6 +117,8 @@ struct Here {
     entered: Now,
     /// Capture time of the last frame that showed them.
     seen: jiff::Timestamp,
+    /// Whether they agreed to views being kept.
+    views: bool,
     /// Member since.
     since: Option<jiff::Timestamp>,
     /// Votes that decided it; 0 for a card.
@@ -159,6 +163,8 @@ pub struct Decider {
     /// Why living tracks are not recognised, while an administrator watches.
     doubted: HashMap<TrackId, Why>,
     dismissed: BTreeMap<MemberId, BTreeMap<ProductId, Now>>,
+    /// When members who are or were here left the shelves of which categories.
+    views: BTreeMap<MemberId, BTreeMap<String, Now>>,
     awaited: VecDeque<Awaited>,
     out: Out,
 }
@@ -202,6 +208,7 @@ impl Decider {
             cards: BTreeMap::new(),
             doubted: HashMap::new(),
             dismissed: BTreeMap::new(),
+            views: BTreeMap::new(),
             awaited: VecDeque::new(),
             out,
         }
@@ -242,6 +249,7 @@ impl Decider {
             }
             Input::Members => self.looked = None,
             Input::Bought(member) => self.bought(member, now),
+            Input::Declared(member) => self.remake(member, now),
             Input::Shop(taken) => self.take(*taken, now),
             Input::Embedder(embedder) => self.change_embedder(embedder),
             Input::Reload(settings) => self.reload(&settings),
@@ -354,7 +362,9 @@ impl Decider {
         let seen = self.here.get(&(member, zone.clone())).map(|here| here.seen);
         let fresh = |seen: &jiff::Timestamp| now.utc.duration_since(*seen) < FRESH;
         let captured = seen.filter(fresh);
-        Ok(Person { member, just_bought, dismissed, captured })
+        let facts = self.store.declared(member)?;
+        let viewed = self.viewed(member, zone, now);
+        Ok(Person { member, just_bought, dismissed, facts, viewed, captured })
     }
 
     fn means(&mut self, now: Now) -> Means<'_> {

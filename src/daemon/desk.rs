@@ -7,6 +7,7 @@
 //!   is ended, or when nobody touched the kiosk for its timeout, all of it is dropped.
 //! - What a member asks for (export, pause, erasure) is answered after the commit, and audited.
 
+mod declaring;
 mod joining;
 
 use super::decide::Input;
@@ -199,6 +200,13 @@ impl Desk {
                 self.tell(Input::Members);
                 Ok(KioskAnswer::Paused { on })
             }
+            KioskAct::Facts { language } => self.facts(known(member)?, language),
+            KioskAct::Declare { facts, language } => {
+                let member = known(member)?;
+                self.means.store.declare(member, facts, &by(settings), now.utc).map_err(refused)?;
+                self.tell(Input::Declared(member));
+                self.facts(member, language)
+            }
             KioskAct::Export => {
                 let member = known(member)?;
                 let export = self.means.store.export(member, &by(settings), now.utc).map_err(refused)?;
@@ -383,6 +391,11 @@ impl Desk {
         self.tell(Input::Members);
         self.tell(Input::Card(kiosk.id.clone(), Some(member.id)));
         KioskAnswer::Joined(Joined { card: member.token.clone(), face })
+    }
+
+    fn facts(&self, id: MemberId, language: Language) -> Result<KioskAnswer, Refused> {
+        let offered = declaring::offered(&self.means.store, id, language).map_err(refused)?;
+        Ok(KioskAnswer::Facts { offered })
     }
 
     fn mine(&self, id: MemberId, language: Language, by: &str, now: Now) -> Result<KioskAnswer, Refused> {

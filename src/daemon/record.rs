@@ -5,6 +5,7 @@
 //! record is dropped and counted, and suggestions go on.
 
 use crate::display::Ack;
+use crate::history::View;
 use crate::id::{MemberId, VisitId, ZoneId};
 use crate::ops::metrics::Metrics;
 use crate::recommend::{Audience, Slate};
@@ -24,6 +25,8 @@ pub enum Record {
     Entered { member: MemberId, zone: ZoneId, at: Timestamp },
     /// A member left a zone.
     Left { member: MemberId, zone: ZoneId, at: Timestamp },
+    /// A member dwelt before a shelf.
+    Viewed { member: MemberId, view: View },
     /// Staff said that it was somebody else; without a score when a card had been shown.
     Refused { member: MemberId, zone: ZoneId, at: Timestamp, score: Option<f32>, votes: u32 },
     /// A slate was made for a display in this zone.
@@ -85,6 +88,11 @@ fn write(
                 store.leave_visit(visit, at)?;
             }
         }
+        Record::Viewed { member, view } => match store.add_view(member, view) {
+            // Erased while standing there: then nothing is kept.
+            Err(StorageError::NoSuchMember(_)) => {}
+            kept => kept?,
+        },
         Record::Refused { member, zone, at, score, votes } => {
             store.record_refusal(member, &zone, at, score, votes)?;
         }

@@ -7,10 +7,11 @@
 use crate::clock::Now;
 use crate::display::{DisplaySettings, Layout, Turns};
 use crate::id::{MemberId, ProductId, SlateId};
+use crate::profile::declared::Fact;
 use crate::publish::{Desired, Screen};
 use crate::recommend::{self, Audience, Catalogue, Moment, PolicySettings, Shop, Slate, Suggestion, text};
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +42,10 @@ pub struct Person {
     pub just_bought: BTreeSet<ProductId>,
     /// Products dismissed lately.
     pub dismissed: BTreeSet<ProductId>,
+    /// What they declare of themselves.
+    pub facts: Vec<Fact>,
+    /// Categories that they dwelt before during this visit, and how many minutes ago.
+    pub viewed: BTreeMap<String, u32>,
     /// Capture time of the frame that the slate answers; `None` when the member has waited for a turn.
     pub captured: Option<Timestamp>,
 }
@@ -169,6 +174,8 @@ impl Station {
         let moment = Moment {
             just_bought: person.just_bought.clone(),
             dismissed: person.dismissed.clone(),
+            facts: person.facts.clone(),
+            viewed: person.viewed.clone(),
             category: self.settings.category.clone(),
             chance: rand::random(),
             ..Moment::plain(now.utc, means.hour)

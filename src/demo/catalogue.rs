@@ -5,6 +5,9 @@ use super::shelves::{SHELVES, Shelf};
 use crate::id::ProductId;
 use crate::recommend::{Money, Product};
 
+/// Aisles up to this one have food.
+const LAST_FOOD: u8 = 9;
+
 /// A product and what the demo's members make of it.
 #[derive(Debug, Clone)]
 pub(super) struct Good {
@@ -73,6 +76,11 @@ fn product(
     }
     if has('v') {
         attributes.push(("vegan".to_owned(), "yes".to_owned()));
+    } else if shelf.aisle <= LAST_FOOD {
+        attributes.push(("vegan".to_owned(), "no".to_owned()));
+    }
+    if has('a') {
+        attributes.push(("alcohol".to_owned(), "yes".to_owned()));
     }
     if has('k') {
         attributes.push(("unit".to_owned(), "kg".to_owned()));

@@ -1,4 +1,6 @@
-//! Receipts as one member's sequence of events, oldest first. Pure.
+//! Receipts and views as one member's sequence of events, oldest first. Pure.
+//!
+//! Terms. A *view* is a dwell of a member before the shelf of a category.
 //!
 //! What always holds: baskets are in order of time, and a basket names a product once.
 
@@ -8,6 +10,7 @@ mod tills;
 use crate::id::ProductId;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// One line of a receipt.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,11 +32,33 @@ pub struct Basket {
     pub lines: Vec<Line>,
 }
 
-/// What a member bought, oldest first.
+/// A dwell before a shelf.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    /// The category that stands there, at any level of the catalogue.
+    pub category: String,
+    /// When it began.
+    pub at: Timestamp,
+    /// How long it was.
+    pub dwelt: Duration,
+}
+
+/// One thing that a member did.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Event<'a> {
+    /// Bought something.
+    Purchase(&'a Basket),
+    /// Dwelt before something.
+    View(&'a View),
+}
+
+/// What a member did, oldest first.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct History {
     /// Baskets in order of time.
     pub baskets: Vec<Basket>,
+    /// Views in order of time.
+    pub views: Vec<View>,
 }
 
 impl History {
@@ -54,7 +79,17 @@ impl History {
             }
             basket.lines = joined;
         }
-        Self { baskets }
+        Self { baskets, views: Vec::new() }
+    }
+
+    /// Purchases and views as one sequence, oldest first.
+    pub fn events(&self) -> impl Iterator<Item = Event<'_>> {
+        let mut events: Vec<(Timestamp, Event<'_>)> =
+            Vec::with_capacity(self.baskets.len() + self.views.len());
+        events.extend(self.views.iter().map(|v| (v.at, Event::View(v))));
+        events.extend(self.baskets.iter().map(|b| (b.at, Event::Purchase(b))));
+        events.sort_by_key(|e| e.0);
+        events.into_iter().map(|e| e.1)
     }
 
     /// When each product was bought, oldest first.

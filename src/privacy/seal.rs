@@ -22,6 +22,8 @@ pub enum Purpose {
     Name,
     /// How to reach the member.
     Contact,
+    /// What the member declares of themselves.
+    Facts,
 }
 
 impl Purpose {
@@ -30,6 +32,7 @@ impl Purpose {
             Purpose::Template => "template",
             Purpose::Name => "name",
             Purpose::Contact => "contact",
+            Purpose::Facts => "facts",
         }
     }
 }

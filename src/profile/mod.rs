@@ -1,10 +1,12 @@
 //! What a history says about a member: how often each product is bought and in what rhythm, and
-//! when visits are made, and which categories, brands and prices are chosen. Pure; nothing here is inferred about the person.
+//! when visits are made, before what the member dwells, and which categories, brands and prices are chosen. Pure; nothing here is inferred about the person.
 //!
 //! Terms. A *gap* is the time between two purchases of one product. The *rhythm* is the median
 //! gap, and counts as one only after three purchases on different days. The *weight* of a product
 //! is the share of baskets that hold it, older baskets counting less (a half-life of 12 baskets,
 //! after the decayed frequencies of TIFUKNN, Hu et al., SIGIR 2020).
+
+pub mod declared;
 
 use crate::history::History;
 use crate::id::ProductId;
@@ -48,6 +50,17 @@ pub fn due(last_days_ago: f64, every_days: f64) -> f64 {
     }
 }
 
+/// How a member dwelt before a category's shelf.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Viewed {
+    /// How often.
+    pub times: u32,
+    /// Seconds in all.
+    pub seconds: f64,
+    /// Days since the last time, not negative.
+    pub last_days_ago: f64,
+}
+
 /// What is known of a member at one moment. Shares are of purchases, older baskets counting less.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Profile {
@@ -71,6 +84,8 @@ pub struct Profile {
     pub brands: BTreeMap<String, f64>,
     /// Share by attribute, as `name: value`.
     pub attributes: BTreeMap<String, f64>,
+    /// Categories that the member dwelt before, and how.
+    pub views: BTreeMap<String, Viewed>,
     /// Share that costs clearly less than is usual in its category, about that, and clearly more.
     pub price_levels: [f64; 3],
 }
@@ -148,6 +163,12 @@ impl Profile {
             };
             (product, habit)
         };
+        for view in &history.views {
+            let viewed = profile.views.entry(view.category.clone()).or_default();
+            viewed.times += 1;
+            viewed.seconds += view.dwelt.as_secs_f64();
+            viewed.last_days_ago = days_ago(&view.at);
+        }
         profile.habits = history.purchases().into_iter().map(habit).collect();
         profile
     }
@@ -184,7 +205,8 @@ pub fn rhythm(days_ago: &[f64]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::{Basket, Line};
+    use crate::history::{Basket, Event, Line, View};
+    use std::time::Duration;
 
     fn history(days: &[i64]) -> History {
         let line = Line { product: ProductId(1), quantity: 1.0, unit_price: 1 };
@@ -220,6 +242,21 @@ mod tests {
     #[test]
     fn receipts_from_the_future_do_not_make_negative_days() {
         assert_eq!(habit(&[0, 10, 50], 20).last_days_ago, 0.0);
+    }
+
+    #[test]
+    fn views_are_counted_by_category() {
+        let view = |day: i64, seconds| View {
+            category: "tea".into(),
+            at: Timestamp::from_second(day * 86_400).unwrap(),
+            dwelt: Duration::from_secs(seconds),
+        };
+        let history = History { views: vec![view(3, 10), view(7, 20)], ..history(&[5]) };
+        let now = Timestamp::from_second(10 * 86_400).unwrap();
+        let profile = Profile::new(&history, now, &TimeZone::UTC, tea);
+        assert_eq!(profile.views["tea"], Viewed { times: 2, seconds: 30.0, last_days_ago: 3.0 });
+        let order: Vec<bool> = history.events().map(|e| matches!(e, Event::View(_))).collect();
+        assert_eq!(order, [true, false, true]);
     }
 
     #[test]

@@ -35,11 +35,21 @@ pub struct Popularity {
     pub by_part: [f32; DAY_PARTS],
 }
 
+/// A product with what is known of it.
+#[derive(Debug, Clone)]
+pub(super) struct Listed {
+    pub product: Product,
+    pub popularity: Popularity,
+    /// How many times the usual price of its category it costs, where that can be said.
+    price_level: Option<f64>,
+    /// Its logarithm; 0 where it cannot be said.
+    pub log_price_level: f64,
+}
+
 /// Products by id, with their popularity.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
-    products: BTreeMap<ProductId, (Product, Popularity)>,
-    price_levels: BTreeMap<ProductId, f64>,
+    products: BTreeMap<ProductId, Listed>,
     new: BTreeSet<ProductId>,
     /// Length of the period that popularity is counted over, days.
     pub days: u32,
@@ -58,13 +68,14 @@ impl Catalogue {
             *entry = n.max(*entry);
         }
         let usual = usual_parts(sales);
-        let price_levels = {
+        let price_levels: Vec<Option<f64>> = {
             let levels = PriceLevels::new(products.iter());
-            products.iter().filter_map(|p| Some((p.id, levels.relative(p)?))).collect()
+            products.iter().map(|p| levels.relative(p)).collect()
         };
         let products = products
             .into_iter()
-            .map(|product| {
+            .zip(price_levels)
+            .map(|(product, price_level)| {
                 let n = count(&product.id);
                 let share = |of: u32| if of == 0 { 0.0 } else { f64::from(n) / f64::from(of) };
                 let popularity = Popularity {
@@ -73,25 +84,31 @@ impl Catalogue {
                     in_store: share(most),
                     by_part: sales.get(&product.id).map_or([0.0; DAY_PARTS], |s| by_part(s, &usual)),
                 };
-                (product.id, (product, popularity))
+                let log_price_level = price_level.map_or(0.0, f64::ln);
+                (product.id, Listed { product, popularity, price_level, log_price_level })
             })
             .collect();
-        Self { products, price_levels, new: BTreeSet::new(), days }
+        Self { products, new: BTreeSet::new(), days }
     }
 
     /// All products with their popularity, in order of id.
     pub fn iter(&self) -> impl Iterator<Item = (&Product, Popularity)> {
-        self.products.values().map(|(product, popularity)| (product, *popularity))
+        self.products.values().map(|listed| (&listed.product, listed.popularity))
+    }
+
+    /// All that is known, in order of id.
+    pub(super) fn listed(&self) -> impl Iterator<Item = &Listed> {
+        self.products.values()
     }
 
     /// One product.
     pub fn get(&self, id: ProductId) -> Option<&Product> {
-        self.products.get(&id).map(|(product, _)| product)
+        self.products.get(&id).map(|listed| &listed.product)
     }
 
     /// A product's popularity.
     pub fn popularity(&self, id: ProductId) -> Popularity {
-        self.products.get(&id).map_or_else(Popularity::default, |(_, popularity)| *popularity)
+        self.products.get(&id).map_or_else(Popularity::default, |listed| listed.popularity)
     }
 
     /// A product's narrowest category.
@@ -105,7 +122,7 @@ impl Catalogue {
             category: self.category(id),
             brand: product.brand.as_deref(),
             attributes: &product.attributes,
-            price_level: self.price_levels.get(&id).copied(),
+            price_level: self.products.get(&id).and_then(|listed| listed.price_level),
         })
     }
 
@@ -117,11 +134,6 @@ impl Catalogue {
     /// Whether the store has sold a product only for some weeks.
     pub fn is_new(&self, id: ProductId) -> bool {
         self.new.contains(&id)
-    }
-
-    /// How many times the usual price of its category a product costs; 1 where that cannot be said.
-    pub fn price_level(&self, id: ProductId) -> f64 {
-        self.price_levels.get(&id).copied().unwrap_or(1.0)
     }
 
     /// Number of products.

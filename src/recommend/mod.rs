@@ -25,8 +25,9 @@ pub use shop::{Candidate, Ranking, Shop, Trained, UNTRAINED};
 pub use slate::{Audience, Language, Reason, Slate, Suggestion};
 
 use crate::id::{MemberId, ProductId};
+use crate::profile::declared::Fact;
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What suggestions need to know of this moment.
 #[derive(Debug, Clone)]
@@ -39,6 +40,10 @@ pub struct Moment {
     pub just_bought: BTreeSet<ProductId>,
     /// Products dismissed lately.
     pub dismissed: BTreeSet<ProductId>,
+    /// What the member declares of themselves.
+    pub facts: Vec<Fact>,
+    /// Categories that the member dwelt before during this visit, and how many minutes ago.
+    pub viewed: BTreeMap<String, u32>,
     /// Limits discoveries and store-level content to products below this category.
     pub category: Option<String>,
     /// Two numbers drawn evenly from 0..1: whether chance has a part in this slate, and which.
@@ -49,9 +54,22 @@ impl Moment {
     /// A moment at which nothing was just bought or dismissed, on a display for the whole store, and
     /// chance has no part.
     pub fn plain(at: Timestamp, hour: i8) -> Moment {
-        let none = BTreeSet::new();
-        Moment { at, hour, just_bought: none.clone(), dismissed: none, category: None, chance: [1.0, 0.0] }
+        Moment {
+            at,
+            hour,
+            just_bought: BTreeSet::new(),
+            dismissed: BTreeSet::new(),
+            facts: Vec::new(),
+            viewed: BTreeMap::new(),
+            category: None,
+            chance: [1.0, 0.0],
+        }
     }
+}
+
+/// Whole minutes from one moment to another; 0 if it lies ahead.
+pub fn minutes_since(then: Timestamp, now: Timestamp) -> u32 {
+    u32::try_from(now.duration_since(then).as_secs() / 60).unwrap_or(0)
 }
 
 /// The best suggestions for a member (or, without one, for anybody), best first: at most `items`,

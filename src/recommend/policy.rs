@@ -9,12 +9,15 @@ use super::catalogue::narrowest;
 use super::reason::Weighed;
 use super::settings::{PolicySettings, Promoted, Promotion};
 use super::shop::{Candidate, Ranking, Shop};
-use super::{Moment, Product};
+use super::{Moment, Product, Reason};
+use crate::profile::declared::Fact;
 use serde::Serialize;
 use std::fmt;
 
 /// Candidates looked at for each place, best first.
 const LOOKED_AT: usize = 200;
+/// So many of the best are put in order at first; the others only if a slate needs them.
+const ORDERED: usize = 2000;
 /// What takes less than this off a score is not told.
 const NOTHING: f64 = 0.01;
 /// Candidates that a place given to chance is drawn from.
@@ -36,10 +39,16 @@ pub enum Rule {
     JustBought,
     /// Dismissed lately.
     Dismissed,
+    /// The member declared not to eat or drink such.
+    NotForThem,
     /// Not of the display's category, and not bought before.
     OtherCategory,
     /// The store promotes it: this was added.
     Promoted(f64),
+    /// The member declared to like it: this was added.
+    Liked(f64),
+    /// The member dwelt before its shelf during this visit: this was added.
+    Viewed(f64),
     /// Dearer or cheaper than the member usually buys: this was taken off.
     PriceLevel(f64),
     /// Like a product already chosen: this was taken off.
@@ -69,8 +78,11 @@ impl fmt::Display for Rule {
             Rule::Sensitive => f.write_str("left out: not to be named on a shared screen"),
             Rule::JustBought => f.write_str("left out: just bought"),
             Rule::Dismissed => f.write_str("left out: dismissed lately"),
+            Rule::NotForThem => f.write_str("left out: the member declared not to eat or drink such"),
             Rule::OtherCategory => f.write_str("left out: of another category than the display's"),
             Rule::Promoted(weight) => write!(f, "promoted: {weight:.2} added"),
+            Rule::Liked(weight) => write!(f, "the member declared to like it: {weight:.2} added"),
+            Rule::Viewed(weight) => write!(f, "the member dwelt before its shelf: {weight:.2} added"),
             Rule::PriceLevel(off) => write!(f, "another price level than usual: {off:.2} taken off"),
             Rule::Diversity(off) => write!(f, "like one already chosen: {off:.2} taken off"),
             Rule::CategoryFull => f.write_str("passed over: enough of its category"),
@@ -135,12 +147,23 @@ pub fn choose<'a>(
             left.push(candidate);
         }
     }
-    best_first(&mut left);
+    let mut others = Vec::new();
+    if left.len() > ORDERED {
+        left.select_nth_unstable_by(ORDERED, better);
+        others = left.split_off(ORDERED);
+    }
+    left.sort_unstable_by(better);
     for candidate in left.iter().take(LOOKED_AT) {
         let effects = adjustments(candidate, moment, settings, ranking);
         decision.acted.extend(effects.into_iter().flatten().map(|e| acted(candidate, e.0)));
     }
-    Places { settings, items, moment, capped: items >= 3 }.fill(&mut left, &mut decision, shop, ranking);
+    Places { settings, items, moment, capped: items >= 3 }.fill(
+        &mut left,
+        &mut others,
+        &mut decision,
+        shop,
+        ranking,
+    );
     // What was barred is told of where it would have been on the slate.
     let last = decision.chosen.iter().map(|c| c.candidate.score).fold(f64::INFINITY, f64::min);
     barred.retain(|b| b.0.score >= last || decision.chosen.len() < items);
@@ -152,8 +175,9 @@ fn acted(candidate: &Candidate<'_>, rule: Rule) -> Acted {
     Acted { sku: candidate.product.sku.clone(), rule }
 }
 
-fn best_first(candidates: &mut [Candidate<'_>]) {
-    candidates.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.product.id.cmp(&b.product.id)));
+/// The order of candidates: the best first.
+fn better(a: &Candidate<'_>, b: &Candidate<'_>) -> std::cmp::Ordering {
+    b.score.total_cmp(&a.score).then(a.product.id.cmp(&b.product.id))
 }
 
 /// The rule that keeps a product off the slate, if one does.
@@ -172,6 +196,8 @@ fn bar(candidate: &Candidate<'_>, moment: &Moment) -> Option<Rule> {
         Some(Rule::JustBought)
     } else if moment.dismissed.contains(&product.id) {
         Some(Rule::Dismissed)
+    } else if moment.facts.iter().any(|fact| fact.leaves_out(&product.attributes)) {
+        Some(Rule::NotForThem)
     } else if moment.category.as_ref().is_some_and(other) {
         Some(Rule::OtherCategory)
     } else {
@@ -179,13 +205,13 @@ fn bar(candidate: &Candidate<'_>, moment: &Moment) -> Option<Rule> {
     }
 }
 
-/// What promotion and price level do to a score.
+/// What promotion, likings, views and price level do to a score.
 fn adjustments(
     candidate: &Candidate<'_>,
     moment: &Moment,
     settings: &PolicySettings,
     ranking: &Ranking<'_>,
-) -> [Option<(Rule, f64)>; 2] {
+) -> [Option<(Rule, f64)>; 4] {
     let promoted = |p: &&Promotion| {
         p.from.is_none_or(|from| from <= moment.at)
             && p.until.is_none_or(|until| moment.at < until)
@@ -197,8 +223,58 @@ fn adjustments(
     let off = f64::from(settings.price_level) * dearer;
     [
         weight.map(|weight| (Rule::Promoted(weight), weight)),
+        liked(candidate.product, moment, settings).map(|(_, weight)| (Rule::Liked(weight), weight)),
+        viewed(candidate.product, moment, settings).map(|(_, weight)| (Rule::Viewed(weight), weight)),
         (off > NOTHING).then_some((Rule::PriceLevel(off), -off)),
     ]
+}
+
+/// What of a product the member declared to like, and what that adds to its score.
+fn liked<'m>(product: &Product, moment: &'m Moment, settings: &PolicySettings) -> Option<(&'m Fact, f64)> {
+    let likes = |f: &&Fact| f.likes(&product.category, product.brand.as_deref(), &product.attributes);
+    let weight = f64::from(settings.declared);
+    moment.facts.iter().find(likes).map(|fact| (fact, weight)).filter(|_| weight > 0.0)
+}
+
+/// The shelf of a product that the member dwelt before, with the minutes since, and what that adds to
+/// its score.
+fn viewed<'m>(
+    product: &Product,
+    moment: &'m Moment,
+    settings: &PolicySettings,
+) -> Option<((&'m String, u32), f64)> {
+    let weight = f64::from(settings.viewed);
+    let views = moment.viewed.iter().filter(|(category, _)| product.category.contains(category));
+    views.min_by_key(|v| v.1).map(|(category, ago)| ((category, *ago), weight)).filter(|_| weight > 0.0)
+}
+
+/// True reasons for a candidate, the strongest first, at most `most`: what the shop knows of it, and
+/// what the rules added for the member's sake.
+pub fn reasons(
+    shop: &mut Shop,
+    ranking: &Ranking<'_>,
+    candidate: &Candidate<'_>,
+    (moment, settings): (&Moment, &PolicySettings),
+    most: usize,
+) -> Vec<Weighed> {
+    let mut all = shop.reasons(ranking, candidate, most);
+    let declared = liked(candidate.product, moment, settings).map(|(fact, drop)| {
+        let liked = match fact {
+            Fact::Category(name) | Fact::Brand(name) => Some(name.clone()),
+            _ => None,
+        };
+        Weighed { reason: Reason::Declared { liked }, drop }
+    });
+    let viewed = viewed(candidate.product, moment, settings).map(|((category, minutes_ago), drop)| Weighed {
+        reason: Reason::Viewed { category: category.clone(), minutes_ago },
+        drop,
+    });
+    for stated in [declared, viewed].into_iter().flatten() {
+        let at = all.iter().position(|w| w.drop < stated.drop).unwrap_or(all.len());
+        all.insert(at, stated);
+    }
+    all.truncate(most);
+    all
 }
 
 fn is_promoted(what: &Promoted, product: &Product) -> bool {
@@ -222,6 +298,7 @@ impl Places<'_> {
     fn fill<'a>(
         &self,
         left: &mut Vec<Candidate<'a>>,
+        others: &mut Vec<Candidate<'a>>,
         decision: &mut Decision<'a>,
         shop: &mut Shop,
         ranking: &Ranking<'a>,
@@ -230,6 +307,11 @@ impl Places<'_> {
         while decision.chosen.len() < self.items {
             let kept = decision.acted.len();
             let Some((at, off)) = self.best(left, decision, gave_way, shop) else {
+                if !others.is_empty() {
+                    others.sort_unstable_by(better);
+                    left.append(others);
+                    continue;
+                }
                 if gave_way || !self.capped {
                     break;
                 }
@@ -238,7 +320,8 @@ impl Places<'_> {
             };
             let (at, propensity) = self.draw(left, decision, at, gave_way);
             let candidate = left.remove(at);
-            let Some(why) = shop.reasons(ranking, &candidate, 1).pop() else {
+            let rules = (self.moment, self.settings);
+            let Some(why) = reasons(shop, ranking, &candidate, rules, 1).pop() else {
                 decision.acted.truncate(kept);
                 decision.acted.push(acted(&candidate, Rule::NoReason));
                 continue;

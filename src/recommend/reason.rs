@@ -6,7 +6,7 @@ use super::catalogue::{Catalogue, narrowest};
 use super::ranker::digest::{Bought, Digest};
 use super::ranker::evidence::{self, NAMES, TERMS, kind};
 use super::ranker::model::{Contribution, Parts};
-use super::shop::{Candidate, Common, Ranking, Shop};
+use super::shop::{Candidate, Chosen, Common, Ranking, Shop};
 use super::{Product, Reason};
 use crate::id::ProductId;
 
@@ -46,20 +46,21 @@ impl Shop {
             add("taste", taste);
             add("rhythm", rhythm);
         }
-        let Common { popular, hour, season } = self.common_of(ranking, candidate.product);
+        let Common { popular, hour, season } = self.common_of(ranking, candidate);
         add("popular", popular);
         add("hour", hour);
         add("season", season);
         all
     }
 
-    fn common_of(&self, ranking: &Ranking<'_>, product: &Product) -> Common {
-        self.common(product.id, &ranking.catalogue.popularity(product.id), ranking)
+    fn common_of(&self, ranking: &Ranking<'_>, candidate: &Candidate<'_>) -> Common {
+        let popularity = ranking.catalogue.popularity(candidate.product.id);
+        self.common(candidate.number, &popularity, ranking)
     }
 
     /// True reasons for a candidate, the strongest first, at most `most`.
     pub fn reasons(&mut self, ranking: &Ranking<'_>, candidate: &Candidate<'_>, most: usize) -> Vec<Weighed> {
-        let mut all = self.common_reasons(ranking, candidate.product);
+        let mut all = self.common_reasons(ranking, candidate);
         if let (Some(member), Some(item)) = (ranking.member, candidate.number) {
             all.extend(self.personal_reasons(ranking, member, item, candidate.product));
         }
@@ -94,9 +95,9 @@ impl Shop {
         (drop > 0.0).then_some(Weighed { drop, ..weighed })
     }
 
-    fn common_reasons(&self, ranking: &Ranking<'_>, product: &Product) -> Vec<Weighed> {
-        let popularity = ranking.catalogue.popularity(product.id);
-        let Common { popular, hour, season } = self.common_of(ranking, product);
+    fn common_reasons(&self, ranking: &Ranking<'_>, candidate: &Candidate<'_>) -> Vec<Weighed> {
+        let popularity = ranking.catalogue.popularity(candidate.product.id);
+        let Common { popular, hour, season } = self.common_of(ranking, candidate);
         let mut all = Vec::new();
         let mut weighed = |reason, drop: f32| all.push(Weighed { reason, drop: f64::from(drop) });
         if popularity.receipts > 0 {
@@ -115,10 +116,10 @@ impl Shop {
         product: &Product,
     ) -> Vec<Weighed> {
         let Some(scores) = &ranking.scores else { return Vec::new() };
+        let facts = self.facts_of(ranking, item);
         let (numbering, digests, evidence, model, scratch) = self.parts();
         let digest = &digests[member as usize];
         let terms = ranking.terms.values_of(item);
-        let facts = ranking.facts.get(&item).copied().unwrap_or_default();
         let whole = Parts { terms, rhythm: true, taste: true, facts };
         let score = model.score_from(scores, item, &whole);
         let drop = |parts: Parts| f64::from(score - model.score_from(scores, item, &parts));
@@ -145,7 +146,7 @@ impl Shop {
             let reason = Reason::GoesWith { with: companion.name.clone(), baskets_ago: gap };
             all.push(Weighed { reason, drop: with(&less) });
         }
-        let (buyers, near) = evidence.like_minded(Some(member), digest, item, scratch);
+        let (buyers, near) = evidence.like_minded(&ranking.around, item);
         if buyers >= LIKE_MINDED {
             let own_part = digest.of(item).map_or(0.0, |b| evidence.own_tifu(b));
             let less = |t: &mut [f32; TERMS]| {
@@ -154,12 +155,9 @@ impl Shop {
             };
             all.push(Weighed { reason: Reason::LikeMinded { buyers, near }, drop: with(&less) });
         }
-        if let Some(reason) = description(ranking.catalogue, digest, numbering.products(), product) {
-            let other = |bought: u32| {
-                let known =
-                    numbering.products().get(bought as usize).and_then(|id| ranking.catalogue.get(*id));
-                !known.is_some_and(|p| p.id != product.id && is_described(p, &reason))
-            };
+        let chosen = ranking.chosen.get_or_init(|| chosen(ranking.catalogue, digest, numbering.products()));
+        if let Some((reason, same)) = description(ranking.catalogue, chosen, digest, item, product) {
+            let other = |bought: u32| bought == item || same.binary_search(&bought).is_err();
             let rest = evidence.content.common(digest, item, other);
             let less = |t: &mut [f32; TERMS]| {
                 t[kind::CONTENT] = t[kind::CONTENT].min(evidence::term(kind::CONTENT, rest));
@@ -212,31 +210,48 @@ fn is_described(product: &Product, reason: &Reason) -> bool {
     }
 }
 
-/// What a product has in common with what the member chooses, if that can be said in a word: its
-/// category, or its brand.
-fn description(
-    catalogue: &Catalogue,
-    digest: &Digest,
-    products: &[ProductId],
-    product: &Product,
-) -> Option<Reason> {
-    let share = |same: &dyn Fn(&Product) -> bool| {
-        let (mut of, mut all) = (0.0, 0.0);
-        for bought in digest.products.iter().filter(|b| products[b.item as usize] != product.id) {
-            all += bought.times;
-            let known = products.get(bought.item as usize).and_then(|id| catalogue.get(*id));
-            of += if known.is_some_and(same) { bought.times } else { 0.0 };
+/// Which products the member bought of each category and brand.
+fn chosen<'a>(catalogue: &'a Catalogue, digest: &Digest, products: &[ProductId]) -> Chosen<'a> {
+    let mut chosen = Chosen::default();
+    for bought in &digest.products {
+        chosen.all += bought.times;
+        let known = products.get(bought.item as usize).and_then(|id| catalogue.get(*id));
+        let Some(product) = known else { continue };
+        let category = narrowest(product);
+        if !category.is_empty() {
+            chosen.categories.entry(category).or_default().push(bought.item);
         }
+        if let Some(brand) = &product.brand {
+            chosen.brands.entry(brand).or_default().push(bought.item);
+        }
+    }
+    chosen
+}
+
+/// What a product has in common with what the member chooses, if that can be said in a word: its
+/// category, or its brand; and the products bought that have it too, itself perhaps among them.
+fn description<'c>(
+    catalogue: &Catalogue,
+    chosen: &'c Chosen<'_>,
+    digest: &Digest,
+    item: u32,
+    product: &Product,
+) -> Option<(Reason, &'c [u32])> {
+    let times = |item: u32| digest.of(item).map_or(0.0, |b| b.times);
+    let share = |same: &[u32]| {
+        let of: f32 = same.iter().filter(|other| **other != item).map(|other| times(*other)).sum();
+        let all = chosen.all - times(item);
         (of > 0.0).then(|| (of / all * 100.0).round().max(1.0) as u32)
     };
     let category = narrowest(product);
-    if !category.is_empty()
-        && let Some(share_percent) = share(&|p| narrowest(p) == category)
+    if let Some(same) = chosen.categories.get(category)
+        && let Some(share_percent) = share(same)
     {
         let new = catalogue.is_new(product.id);
-        return Some(Reason::Category { category: category.to_owned(), share_percent, new });
+        return Some((Reason::Category { category: category.to_owned(), share_percent, new }, same));
     }
     let brand = product.brand.as_ref()?;
-    let share_percent = share(&|p| p.brand.as_ref() == Some(brand))?;
-    Some(Reason::Brand { brand: brand.clone(), share_percent })
+    let same = chosen.brands.get(brand.as_str())?;
+    let share_percent = share(same)?;
+    Some((Reason::Brand { brand: brand.clone(), share_percent }, same))
 }

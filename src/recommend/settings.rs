@@ -21,6 +21,12 @@ pub struct PolicySettings {
     /// What a price of e times what the member usually pays takes off a discovery's score (default
     /// 0.3).
     pub price_level: f32,
+    /// What a declared liking adds to a score (default 0.8).
+    pub declared: f32,
+    /// What a dwell before its shelf during this visit adds to a product's score (default 0.4).
+    pub viewed: f32,
+    /// A dwell is of this visit for so long (default 2 h).
+    pub view_lasts: Duration,
     /// Share of slates whose last discovery is drawn by chance from the next best (default 0.1).
     pub explore: f32,
     /// What the store wants shown more.
@@ -37,6 +43,9 @@ impl Default for PolicySettings {
             discoveries: 1,
             diversity: 0.5,
             price_level: 0.3,
+            declared: 0.8,
+            viewed: 0.4,
+            view_lasts: Duration::from_secs(2 * 3600),
             explore: 0.1,
             promotions: Vec::new(),
         }

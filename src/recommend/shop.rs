@@ -7,16 +7,18 @@
 
 use super::catalogue::{Catalogue, Popularity, day_part};
 use super::ranker::corpus::Basket;
-use super::ranker::digest::Digest;
-use super::ranker::evidence::{Evidence, Scratch, TERMS, Terms};
+use super::ranker::digest::{Bought, Digest};
+use super::ranker::evidence::{Around, Evidence, Scratch, TERMS, Terms};
 use super::ranker::facts::ITEM_FACTS;
 use super::ranker::model::{Learned, Model, Scores};
 use super::ranker::numbering::{self, Numbering};
 use super::ranker::state::MemberState;
 use super::rnn::linear::Precision;
 use super::{Moment, Product};
-use crate::history::History;
+use crate::history::{self, History};
 use crate::id::{MemberId, ProductId};
+use jiff::Timestamp;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 
 /// Weights of the evidence where no model was trained yet: a member's own habits before what others
@@ -46,13 +48,20 @@ pub struct Trained {
 pub struct Shop {
     numbering: Numbering,
     histories: Vec<Vec<Basket>>,
+    /// When each member bought last.
+    last: Vec<Option<Timestamp>>,
     digests: Vec<Digest>,
     states: HashMap<u32, MemberState>,
     evidence: Evidence,
     scratch: Scratch,
     trained: Option<Trained>,
     model: Model,
-    seasons: HashMap<ProductId, f32>,
+    /// By product: how much more it is bought at this time of the year.
+    seasons: Vec<f32>,
+    /// Who is near members that were asked about, and as of which change.
+    kept: HashMap<u32, (Around, u64)>,
+    /// Receipts learned so far.
+    changes: u64,
 }
 
 /// A product that may be suggested, with its score.
@@ -62,6 +71,8 @@ pub struct Candidate<'a> {
     pub product: &'a Product,
     /// Its number in the shop.
     pub(super) number: Option<u32>,
+    /// Logarithm of how many times the usual price of its category it costs.
+    price: f64,
     /// What it gets, before the rules.
     pub score: f64,
     /// Whether the member bought it before.
@@ -78,16 +89,30 @@ pub struct Ranking<'a> {
     pub(super) part: usize,
     pub(super) terms: Terms,
     pub(super) scores: Option<Scores>,
-    pub(super) facts: BTreeMap<u32, [f32; ITEM_FACTS]>,
+    pub(super) around: Around,
+    /// Whether all receipts learned so far count in who is near.
+    fresh: bool,
+    /// Of the products that the member bought, in order.
+    facts: Vec<[f32; ITEM_FACTS]>,
     popular: f32,
     usual_price: Option<f64>,
+    pub(super) chosen: OnceCell<Chosen<'a>>,
+}
+
+/// Which products the member bought of each category and brand, in order of number.
+#[derive(Debug, Default)]
+pub(super) struct Chosen<'a> {
+    pub categories: HashMap<&'a str, Vec<u32>>,
+    pub brands: HashMap<&'a str, Vec<u32>>,
+    /// Purchases of all.
+    pub all: f32,
 }
 
 impl Ranking<'_> {
     /// Logarithm of what a candidate costs beyond what the member usually pays, both in terms of what
     /// is usual in the category; 0 where that cannot be said.
     pub fn dearer(&self, candidate: &Candidate<'_>) -> f64 {
-        self.usual_price.map_or(0.0, |usual| self.catalogue.price_level(candidate.product.id).ln() - usual)
+        self.usual_price.map_or(0.0, |usual| candidate.price - usual)
     }
 }
 
@@ -105,9 +130,26 @@ impl Shop {
         let mut scratch = evidence.scratch();
         let digests = corpus.histories.iter().map(|h| scratch.digest(h)).collect();
         let model = lay_out(trained.as_ref(), &numbering);
+        let last = numbering.members().iter().map(|m| histories.get(m).and_then(last_of)).collect();
         let histories = corpus.histories;
         let states = HashMap::new();
-        Shop { numbering, histories, digests, states, evidence, scratch, trained, model, seasons }
+        let season = |id: &ProductId| seasons.get(id).copied().unwrap_or(0.0);
+        let seasons = numbering.products().iter().map(season).collect();
+        let (kept, changes) = (HashMap::new(), 0);
+        Shop {
+            numbering,
+            histories,
+            last,
+            digests,
+            states,
+            evidence,
+            scratch,
+            trained,
+            model,
+            seasons,
+            kept,
+            changes,
+        }
     }
 
     pub(super) fn model(&self) -> &Model {
@@ -135,8 +177,32 @@ impl Shop {
         }
     }
 
+    /// How many receipts of a member are known, and when the last of them was.
+    pub fn known(&self, member: MemberId) -> (usize, Option<Timestamp>) {
+        let number = self.numbering.member(member).map(|n| n as usize);
+        number.map_or((0, None), |n| (self.histories[n].len(), self.last[n]))
+    }
+
     /// Takes in all that a member bought, in place of what was known.
     pub fn learn(&mut self, member: MemberId, history: &History) {
+        self.number(history);
+        let baskets = self.numbering.baskets(history);
+        self.replace(member, baskets, last_of(history));
+    }
+
+    /// Takes in what a member bought after all that was known.
+    pub fn learn_more(&mut self, member: MemberId, more: Vec<history::Basket>) {
+        let more = History::new(more);
+        let Some(last) = last_of(&more) else { return };
+        self.number(&more);
+        let number = self.numbering.member(member).map(|n| n as usize);
+        let mut baskets = number.map(|n| self.histories[n].clone()).unwrap_or_default();
+        baskets.extend(self.numbering.baskets(&more));
+        self.replace(member, baskets, Some(last));
+    }
+
+    /// Numbers what was bought.
+    fn number(&mut self, history: &History) {
         let before = self.numbering.products().len();
         history.products().for_each(|id| _ = self.numbering.number_product(id));
         if self.numbering.products().len() > before {
@@ -144,14 +210,20 @@ impl Shop {
             self.evidence.reach(self.numbering.products().len(), &mut self.scratch);
             self.model = lay_out(self.trained.as_ref(), &self.numbering);
         }
+    }
+
+    fn replace(&mut self, member: MemberId, baskets: Vec<Basket>, last: Option<Timestamp>) {
         let number = self.numbering.number_member(member);
         let at = number as usize;
         if at >= self.histories.len() {
             self.histories.resize_with(at + 1, Vec::new);
             self.digests.resize_with(at + 1, Digest::default);
+            self.last.resize(at + 1, None);
         }
-        let baskets = self.numbering.baskets(history);
+        self.last[at] = last;
         self.digests[at] = self.evidence.learn(number, &self.digests[at], &baskets, &mut self.scratch);
+        self.changes += 1;
+        self.kept.remove(&number);
         match baskets.strip_prefix(self.histories[at].as_slice()) {
             Some(new) => {
                 if let Some(state) = self.states.get_mut(&number) {
@@ -161,12 +233,17 @@ impl Shop {
             None => _ = self.states.remove(&number),
         }
         self.histories[at] = baskets;
+        if self.states.contains_key(&number) {
+            self.settle(number);
+        }
     }
 
     /// Forgets a member: nothing that any score is made from holds their purchases afterwards.
     pub fn forget(&mut self, member: MemberId) {
         if self.numbering.member(member).is_some() {
             self.learn(member, &History::default());
+            // Nobody is near them any more.
+            self.kept.clear();
         }
     }
 
@@ -174,7 +251,16 @@ impl Shop {
     pub fn prepare(&mut self, member: MemberId) {
         if let Some(number) = self.numbering.member(member) {
             self.state(number);
+            self.settle(number);
         }
+    }
+
+    /// Finds out who is near a member, if that is not known.
+    fn settle(&mut self, number: u32) {
+        let digest = &self.digests[number as usize];
+        self.kept
+            .entry(number)
+            .or_insert_with(|| (self.evidence.around(Some(number), digest, &mut self.scratch), self.changes));
     }
 
     fn state(&mut self, number: u32) -> &MemberState {
@@ -199,23 +285,33 @@ impl Shop {
             part,
             terms: Terms::default(),
             scores: None,
-            facts: BTreeMap::new(),
+            around: Around::default(),
+            fresh: true,
+            facts: Vec::new(),
+            chosen: OnceCell::new(),
             popular: if number.is_some_and(|n| self.digests[n as usize].baskets > 0) {
                 POPULAR
             } else {
                 ONLY_POPULAR
             },
-            usual_price: number.and_then(|n| self.usual_price(n, catalogue)),
+            usual_price: None,
         };
+        let mut own = vec![false; self.numbering.products().len()];
         if let Some(number) = number {
             self.state(number);
+            self.settle(number);
             let digest = &self.digests[number as usize];
-            if digest.baskets > 0 {
-                ranking.terms = self.evidence.about(Some(number), digest, Some(day), &mut self.scratch);
+            if let Some((around, as_of)) = self.kept.get(&number) {
+                (ranking.around, ranking.fresh) = (around.clone(), *as_of == self.changes);
             }
-            let about = |item: u32| self.evidence.facts.about(item, &self.scratch.facts);
-            ranking.facts = digest.products.iter().map(|p| (p.item, about(p.item))).collect();
-            let facts = |item| ranking.facts.get(&item).copied().unwrap_or_default();
+            if digest.baskets > 0 {
+                let (around, scratch) = (&ranking.around, &mut self.scratch);
+                ranking.terms = self.evidence.about_among(Some(number), digest, around, Some(day), scratch);
+            }
+            digest.products.iter().for_each(|bought| own[bought.item as usize] = true);
+            let about = |bought: &Bought| self.evidence.facts.about(bought.item, &self.scratch.facts);
+            ranking.facts = digest.products.iter().map(about).collect();
+            let facts = |item| digest.place(item).map(|at| ranking.facts[at]).unwrap_or_default();
             let scores = self.model.score(&self.states[&number], Some(day), &ranking.terms, facts);
             ranking.scores = Some(scores);
         } else if member.is_some() {
@@ -223,33 +319,38 @@ impl Shop {
             let state = MemberState::new(&self.model);
             ranking.scores = Some(self.model.score(&state, Some(day), &ranking.terms, |_| [0.0; ITEM_FACTS]));
         }
-        for (product, popularity) in catalogue.iter() {
-            let item = self.numbering.product(product.id);
+        let mut walk = self.numbering.walk();
+        let mut prices = 0.0;
+        for listed in catalogue.listed() {
+            let (product, price) = (&listed.product, listed.log_price_level);
+            let item = walk(product.id);
             let learned = match (&ranking.scores, item) {
                 (Some(scores), Some(item)) => scores.total[item as usize],
                 _ => 0.0,
             };
-            let own = number.zip(item).is_some_and(|(n, i)| self.digests[n as usize].of(i).is_some());
-            let score = learned + self.common(product.id, &popularity, &ranking).sum();
-            ranking.candidates.push(Candidate { product, number: item, score: f64::from(score), own });
+            let own = item.is_some_and(|item| own[item as usize]);
+            prices += if own { price } else { 0.0 };
+            let score = f64::from(learned + self.common(item, &listed.popularity, &ranking).sum());
+            ranking.candidates.push(Candidate { product, number: item, price, score, own });
         }
+        // The mean over what the member bought; what is in no catalogue counts as the usual price.
+        let bought = number.map_or(0, |n| self.digests[n as usize].products.len());
+        ranking.usual_price = (bought > 0).then(|| prices / bought as f64);
         ranking
     }
 
-    /// Mean logarithm of the price levels of what a member bought.
-    fn usual_price(&self, number: u32, catalogue: &Catalogue) -> Option<f64> {
-        let products = &self.digests[number as usize].products;
-        let ids = products.iter().map(|b| self.numbering.products()[b.item as usize]);
-        let levels: f64 = ids.map(|id| catalogue.price_level(id).ln()).sum();
-        (!products.is_empty()).then(|| levels / products.len() as f64)
+    /// What is known of a product that the member bought from all others; zeros for any other.
+    pub(super) fn facts_of(&self, ranking: &Ranking<'_>, item: u32) -> [f32; ITEM_FACTS] {
+        let place = ranking.member.and_then(|number| self.digests[number as usize].place(item));
+        place.map(|at| ranking.facts[at]).unwrap_or_default()
     }
 
     /// The part of a product's score that is the same for everybody and not learned.
-    pub(super) fn common(&self, id: ProductId, popularity: &Popularity, ranking: &Ranking<'_>) -> Common {
+    pub(super) fn common(&self, item: Option<u32>, popularity: &Popularity, ranking: &Ranking<'_>) -> Common {
         Common {
             popular: ranking.popular * (popularity.in_store as f32 / UNPOPULAR).ln_1p(),
             hour: popularity.by_part[ranking.part],
-            season: self.seasons.get(&id).copied().unwrap_or(0.0),
+            season: item.and_then(|item| self.seasons.get(item as usize).copied()).unwrap_or(0.0),
         }
     }
 
@@ -262,12 +363,24 @@ impl Shop {
         gone: &dyn Fn(ProductId) -> bool,
     ) -> Option<f64> {
         let (number, item) = (ranking.member?, candidate.number?);
-        let before = ranking.scores.as_ref()?.total[item as usize];
         let known = &self.histories[number as usize];
         if known.len() > MOST_REREAD {
             return None;
         }
-        let keep = |item: &u32| !gone(self.numbering.products()[*item as usize]);
+        let day = Some(ranking.day);
+        let mut before = ranking.scores.as_ref()?.total[item as usize];
+        if !ranking.fresh {
+            // Others bought something since it was settled who is near: like is compared with like.
+            let digest = &self.digests[number as usize];
+            let terms = self.evidence.about(Some(number), digest, day, &mut self.scratch).values_of(item);
+            let facts = self.evidence.facts.about(item, &self.scratch.facts);
+            before = self.model.score_one(&self.states[&number], day, item, (terms, facts));
+        }
+        let mut kept = vec![true; self.numbering.products().len()];
+        for bought in &self.digests[number as usize].products {
+            kept[bought.item as usize] = !gone(self.numbering.products()[bought.item as usize]);
+        }
+        let keep = |item: &u32| kept[*item as usize];
         let basket =
             |b: &Basket| Basket { items: b.items.iter().copied().filter(keep).collect(), day: b.day };
         let mut baskets: Vec<Basket> = known.iter().map(basket).collect();
@@ -275,11 +388,11 @@ impl Shop {
         let digest = self.scratch.digest(&baskets);
         let mut terms = Terms::default();
         if digest.baskets > 0 {
-            terms = self.evidence.about(Some(number), &digest, Some(ranking.day), &mut self.scratch);
+            terms = self.evidence.about(Some(number), &digest, day, &mut self.scratch);
         }
-        let facts = |item| self.evidence.facts.about(item, &self.scratch.facts);
-        let state = MemberState::after(&self.model, &baskets);
-        let after = self.model.score(&state, Some(ranking.day), &terms, facts).total[item as usize];
+        let facts = self.evidence.facts.about(item, &self.scratch.facts);
+        let state = MemberState::after_for(&self.model, &baskets, item);
+        let after = self.model.score_one(&state, day, item, (terms.values_of(item), facts));
         Some(f64::from(before - after))
     }
 
@@ -312,6 +425,10 @@ impl Common {
     pub fn sum(&self) -> f32 {
         self.popular + self.hour + self.season
     }
+}
+
+fn last_of(history: &History) -> Option<Timestamp> {
+    history.baskets.last().map(|b| b.at)
 }
 
 fn lay_out(trained: Option<&Trained>, numbering: &Numbering) -> Model {

@@ -67,6 +67,18 @@ pub enum Reason {
         /// Share of the member's other purchases of this brand, percent.
         share_percent: u32,
     },
+    /// The member said to like it.
+    Declared {
+        /// The category or brand; `None` for what is organic.
+        liked: Option<String>,
+    },
+    /// The member dwelt before its shelf during this visit.
+    Viewed {
+        /// The category that stands there.
+        category: String,
+        /// Minutes since.
+        minutes_ago: u32,
+    },
     /// Fits what the member has been buying lately, as the network reads it.
     Taste {},
     /// Popular in this store.

@@ -3,6 +3,7 @@
 use super::settings::{Promoted, Promotion};
 use super::*;
 use crate::history::{Basket, History, Line};
+use crate::profile::declared::Fact;
 use policy::Rule;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashMap};
@@ -186,6 +187,29 @@ fn a_product_and_a_member_that_come_later_are_learned_in_place() {
 }
 
 #[test]
+fn a_receipt_learned_alone_comes_to_the_same_as_all_read_again() {
+    let scene = Scene::new(&[history(&every(7, 7, 4, 0)), history(&every(9, 3, 3, 1))]);
+    let catalogue = scene.catalogue();
+    let scores = |shop: &mut Shop| -> Vec<f64> {
+        shop.rank(Some(MemberId(1)), &catalogue, &moment()).candidates.iter().map(|c| c.score).collect()
+    };
+    let mut whole = every(7, 7, 4, 0);
+    whole.push((TODAY - 1, vec![1, 5]));
+    let (mut all, mut one) = (scene.shop(), scene.shop());
+    scores(&mut one);
+    all.learn(MemberId(1), &history(&whole));
+    assert_eq!(one.known(MemberId(1)), (4, Some(at(TODAY - 7))));
+    one.learn_more(MemberId(1), history(&whole[4..]).baskets);
+    assert_eq!(one.known(MemberId(1)), (5, Some(at(TODAY - 1))));
+    assert_eq!(scores(&mut one), scores(&mut all));
+    let mut fresh = Scene::new(&[history(&whole), history(&every(9, 3, 3, 1))]).shop();
+    let close = |(a, b): (f64, f64)| (a - b).abs() < 1e-5;
+    assert!(scores(&mut one).into_iter().zip(scores(&mut fresh)).all(close));
+    one.learn_more(MemberId(1), Vec::new());
+    assert_eq!(one.known(MemberId(1)).0, 5);
+}
+
+#[test]
 fn a_promotion_lifts_a_product_while_it_runs_and_says_so() {
     let mut scene = Scene::new(&[]);
     let promotion = |until| Promotion {
@@ -314,4 +338,58 @@ proptest! {
             prop_assert!((sum - candidate.score).abs() < 1e-3, "{} {}", sum, candidate.score);
         }
     }
+}
+
+#[test]
+fn what_a_member_does_not_eat_is_left_out_and_never_said() {
+    let mut scene = Scene::new(&[history(&every(9, 11, 5, 7))]);
+    scene.products[7].attributes = vec![("vegan".into(), "no".into())];
+    scene.products[8].attributes = vec![("vegan".into(), "yes".into())];
+    let vegan = Moment { facts: vec![Fact::Vegan], ..moment() };
+    let slate = scene.slate_at(Some(1), 12, &vegan);
+    assert!(!ids(&slate).contains(&7), "{:?}", ids(&slate));
+    assert!(slate.iter().all(|s| !matches!(s.reason, Reason::Declared { .. })));
+    let (mut shop, catalogue) = (scene.shop(), scene.catalogue());
+    let mut ranking = shop.rank(Some(MemberId(1)), &catalogue, &vegan);
+    let decision = policy::choose(&mut shop, &mut ranking, 3, &vegan, &scene.settings);
+    assert!(decision.acted.iter().any(|a| a.sku == "p7" && a.rule == Rule::NotForThem));
+}
+
+#[test]
+fn what_is_declared_or_dwelt_before_raises_products_and_says_so_only_where_it_did() {
+    let mut scene = Scene::new(&[]);
+    scene.settings.per_category = 12;
+    scene.receipts.extend([(ProductId(0), 400), (ProductId(11), 1)]);
+    let score = |moment: &Moment, id: i64| {
+        let slate = scene.slate_at(Some(1), 12, moment);
+        let found = slate.into_iter().find(|s| s.product == ProductId(id)).unwrap();
+        (found.score, found.reason)
+    };
+    let viewed = Moment { viewed: [("bread".to_owned(), 4)].into(), ..moment() };
+    let liked = Moment { facts: vec![Fact::Category("bread".into())], ..moment() };
+    let both = Moment { facts: liked.facts.clone(), ..viewed.clone() };
+    for id in 0..12 {
+        let (plain, reason) = score(&moment(), id);
+        assert!(matches!(reason, Reason::Popular { .. }));
+        let is_bread = id % 3 == 2;
+        for (moment, weight) in [(&viewed, 0.4f32), (&liked, 0.8), (&both, 1.2)] {
+            let (raised, reason) = score(moment, id);
+            let weight = if is_bread { f64::from(weight) } else { 0.0 };
+            assert!((raised - plain - weight).abs() < 1e-6, "{id}: {plain} {raised}");
+            let named = matches!(reason, Reason::Declared { .. } | Reason::Viewed { .. });
+            assert!(is_bread || !named, "{id}: {reason:?}");
+        }
+    }
+    // The strongest part is said: for what hardly anybody buys, the liking.
+    assert!(matches!(score(&liked, 11).1, Reason::Declared { liked: Some(_) }));
+    let before = |moment: &Moment| {
+        let ids = ids(&scene.slate_at(Some(1), 12, moment));
+        let place = |id| ids.iter().position(|i| *i == id).unwrap();
+        place(2) < place(1)
+    };
+    assert!(!before(&moment()) && before(&liked), "a liking changes the order");
+    scene.settings.declared = 0.0;
+    scene.settings.viewed = 0.0;
+    let slate = scene.slate_at(Some(1), 12, &both);
+    assert!(slate.iter().all(|s| matches!(s.reason, Reason::Popular { .. })), "a weight of 0 raises nothing");
 }

@@ -2,6 +2,7 @@
 //! language; a sentence says only what its [`Reason`] holds as facts.
 
 use super::{Language, Reason};
+use crate::profile::declared::Fact;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -15,6 +16,7 @@ struct Texts {
     every: Counted,
     ago: Counted,
     reason: BTreeMap<String, String>,
+    fact: BTreeMap<String, String>,
 }
 
 /// A number of days in words.
@@ -70,6 +72,14 @@ pub fn reason(reason: &Reason, language: Language) -> String {
     texts.reason.get(key).map_or_else(String::new, |pattern| fill(pattern, &facts))
 }
 
+/// A fact that a member can declare, in words.
+pub fn fact(fact: &Fact, language: Language) -> String {
+    match fact {
+        Fact::Category(name) | Fact::Brand(name) => name.clone(),
+        plain => texts(language).and_then(|t| t.fact.get(&plain.to_string()).cloned()).unwrap_or_default(),
+    }
+}
+
 /// The first line of a personal slate: never a name.
 pub fn greeting(language: Language) -> &'static str {
     texts(language).map_or("", |t| &t.greeting)
@@ -113,6 +123,12 @@ fn facts(reason: &Reason, texts: &Texts, language: Language) -> (&'static str, V
             };
             (key, vec![("category", inside(category, language))])
         }
+        Reason::Declared { liked: None } => ("declared_organic", vec![]),
+        Reason::Declared { liked: Some(liked) } => ("declared", vec![("liked", liked.clone())]),
+        Reason::Viewed { category, minutes_ago: ..10 } => {
+            ("viewed_now", vec![("category", inside(category, language))])
+        }
+        Reason::Viewed { category, .. } => ("viewed", vec![("category", inside(category, language))]),
         Reason::Brand { brand, .. } => ("brand", vec![("brand", brand.clone())]),
         Reason::Taste {} => ("taste", vec![]),
         Reason::Popular { receipts: 1, days } => ("popular_once", vec![("days", days.to_string())]),
@@ -143,6 +159,10 @@ mod tests {
             category(3, false),
             category(3, true),
             Reason::Brand { brand, share_percent: 20 },
+            Reason::Declared { liked: None },
+            Reason::Declared { liked: Some("Hill".into()) },
+            Reason::Viewed { category: "Tea".into(), minutes_ago: 3 },
+            Reason::Viewed { category: "Tea".into(), minutes_ago: 30 },
             Reason::Taste {},
             Reason::Popular { receipts: 1, days: 28 },
             Reason::Popular { receipts: 34, days: 28 },
@@ -167,6 +187,9 @@ mod tests {
                 assert_eq!(pattern.matches('{').count(), facts.len(), "{language:?} {key}");
             }
             assert_eq!(used, texts.reason.keys().cloned().collect());
+            let plain =
+                Fact::PLAIN.iter().map(ToString::to_string).collect::<std::collections::BTreeSet<_>>();
+            assert_eq!(plain, texts.fact.keys().cloned().collect());
         }
     }
 

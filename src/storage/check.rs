@@ -50,7 +50,8 @@ impl Store {
         let mut rows = db.prepare(
             "SELECT member, model, sealed, 'template' FROM templates UNION ALL \
              SELECT id, '', name, 'name' FROM members WHERE name IS NOT NULL UNION ALL \
-             SELECT id, '', contact, 'contact' FROM members WHERE contact IS NOT NULL",
+             SELECT id, '', contact, 'contact' FROM members WHERE contact IS NOT NULL UNION ALL \
+             SELECT id, '', facts, 'facts' FROM members WHERE facts IS NOT NULL",
         )?;
         let mut rows = rows.query([])?;
         while let Some(row) = rows.next()? {
@@ -59,6 +60,7 @@ impl Store {
             let purpose = match kind.as_str() {
                 "template" => Purpose::Template,
                 "name" => Purpose::Name,
+                "facts" => Purpose::Facts,
                 _ => Purpose::Contact,
             };
             let opens =

@@ -18,10 +18,11 @@ const APPLICATION: i64 = 1_936_156_516;
 const SQLITE: i32 = 3_051_003;
 
 /// Every migration, oldest first; the schema's version is how many ran.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001.sql"),
     include_str!("migrations/0002.sql"),
     include_str!("migrations/0003.sql"),
+    include_str!("migrations/0004.sql"),
 ];
 
 /// The newest schema.

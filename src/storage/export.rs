@@ -51,15 +51,15 @@ impl Store {
                 "member_since": member.joined.to_string(),
                 "name": details.name,
                 "contact": details.contact,
+                "declared": details.facts.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 "face_templates": member.templates,
                 "recognition_paused": member.paused,
                 "consents": consents.iter().map(consent).collect::<Vec<_>>(),
                 "purchases": purchases(db, id)?,
                 "visits": list(db, id, ["zone", "entered", "left"],
                     "SELECT zone, entered, left FROM visits WHERE member = ? ORDER BY entered")?,
-                "views": list(db, id, ["product", "at", "milliseconds"],
-                    "SELECT p.name, v.at, v.milliseconds FROM views v JOIN products p ON p.id = v.product \
-                     WHERE v.member = ? ORDER BY v.at")?,
+                "views": list(db, id, ["category", "at", "milliseconds"],
+                    "SELECT category, at, milliseconds FROM views WHERE member = ? ORDER BY at")?,
                 "suggestions": list(db, id, ["product", "made", "display"],
                     "SELECT p.name, s.made, s.display FROM slates s JOIN slate_items i ON i.slate = s.id \
                      JOIN products p ON p.id = i.product WHERE s.member = ? ORDER BY s.made, i.position")?,
@@ -106,7 +106,10 @@ fn list(db: &Connection, id: MemberId, names: [&str; 3], sql: &str) -> Result<Ve
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::View;
+    use crate::profile::declared::Fact;
     use crate::storage::fixture::{Shop, at, receipt};
+    use std::time::Duration;
 
     #[test]
     fn an_export_holds_what_was_bought_and_is_audited() {
@@ -115,9 +118,14 @@ mod tests {
         let anna = shop.member(Scope::Face);
         shop.store.record_receipt(&receipt("r1", Some(&anna), &[("tea", 2.0)])).unwrap();
         shop.store.enter_visit(anna.id, &"tea".parse().unwrap(), at(2)).unwrap();
+        let view = View { category: "Tea".into(), at: at(3), dwelt: Duration::from_secs(9) };
+        shop.store.add_view(anna.id, view).unwrap();
+        shop.store.declare(anna.id, vec![Fact::Organic], "kiosk k1", at(3)).unwrap();
         let export = shop.store.export(anna.id, "kiosk k1", at(5)).unwrap();
         assert_eq!(export["purchases"][0]["quantity"], 2.0);
         assert_eq!(export["visits"][0]["zone"], "tea");
+        assert_eq!(export["views"][0]["category"], "Tea");
+        assert_eq!(export["declared"][0], "organic");
         assert_eq!(export["consents"][0]["to"], "face");
         assert_eq!(export["card"], anna.token.as_str());
         let audited = shop.store.audited(5).unwrap();

@@ -5,17 +5,41 @@ use crate::history::{Basket, History, Line};
 use crate::id::{MemberId, ProductId};
 use crate::recommend::{Sales, day_part};
 use jiff::Timestamp;
+use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 impl Store {
-    /// What a member bought, oldest first. A return is taken off the latest purchases of the same
+    /// What a member bought, and what they dwelt before, oldest first. A return is taken off the latest purchases of the same
     /// product before it; baskets of which nothing is left are not part of the history.
     pub fn history(&self, member: MemberId) -> Result<History, StorageError> {
         let of_member = "WHERE r.member = ? ORDER BY r.at, r.id, l.position";
-        Ok(self.read_histories(of_member, &[member.0])?.remove(&member).unwrap_or_default())
+        let history = self.read_histories(of_member, &[member.0])?.remove(&member).unwrap_or_default();
+        Ok(History { views: self.views_since(member, Timestamp::MIN)?, ..history })
     }
 
-    /// What every member bought, as [`Store::history`] tells it; members without receipts are left out.
+    /// What a member bought after `last`, where `known` receipts are known up to then; `None` if that is
+    /// not all there is to tell: a receipt came late or went, or something was returned.
+    pub fn history_since(
+        &self,
+        member: MemberId,
+        known: usize,
+        last: Option<Timestamp>,
+    ) -> Result<Option<Vec<Basket>>, StorageError> {
+        let last = last.map_or(i64::MIN, Timestamp::as_millisecond);
+        let later = "WHERE r.member = ? AND r.at > ? ORDER BY r.at, r.id, l.position";
+        let (all, (receipts, baskets)) = self.read(|db| {
+            let mut count = db.prepare_cached("SELECT COUNT(*) FROM receipts WHERE member = ?")?;
+            let all: i64 = count.query_row([member.0], |r| r.get(0))?;
+            let baskets = read_baskets(db, later, &[member.0, last])?.remove(&member).unwrap_or_default();
+            Ok((all as usize, (baskets.len(), baskets)))
+        })?;
+        let returned = baskets.iter().flat_map(|b| &b.lines).any(|l| l.quantity < 0.0);
+        let simply = known + receipts == all && !returned;
+        Ok(simply.then(|| History::new(baskets).baskets))
+    }
+
+    /// What every member bought, as [`Store::history`] tells it, without views; members without receipts
+    /// are left out.
     pub fn histories(&self) -> Result<BTreeMap<MemberId, History>, StorageError> {
         self.read_histories("WHERE r.member IS NOT NULL ORDER BY r.member, r.at, r.id, l.position", &[])
     }
@@ -25,32 +49,9 @@ impl Store {
         which: &str,
         parameters: &[i64],
     ) -> Result<BTreeMap<MemberId, History>, StorageError> {
-        let mut histories: BTreeMap<MemberId, History> = BTreeMap::new();
-        self.read(|db| {
-            let mut rows = db.prepare_cached(&format!(
-                "SELECT r.id, r.at, l.product, l.quantity, l.unit_price, r.member FROM receipts r \
-                 JOIN lines l ON l.receipt = r.id {which}",
-            ))?;
-            let mut rows = rows.query(rusqlite::params_from_iter(parameters))?;
-            let mut last = None;
-            while let Some(row) = rows.next()? {
-                let (receipt, at): (i64, _) = (row.get(0)?, columns::time(row, 1)?);
-                let baskets = &mut histories.entry(MemberId(row.get(5)?)).or_default().baskets;
-                if last.replace(receipt) != Some(receipt) {
-                    baskets.push(Basket { at, lines: Vec::new() });
-                }
-                let line =
-                    Line { product: ProductId(row.get(2)?), quantity: row.get(3)?, unit_price: row.get(4)? };
-                if let Some(basket) = baskets.last_mut() {
-                    basket.lines.push(line);
-                }
-            }
-            Ok(())
-        })?;
-        for history in histories.values_mut() {
-            *history = History::new(without_returns(std::mem::take(&mut history.baskets)));
-        }
-        Ok(histories)
+        let baskets = self.read(|db| read_baskets(db, which, parameters))?;
+        let history = |(member, baskets)| (member, History::new(without_returns(baskets)));
+        Ok(baskets.into_iter().map(history).collect())
     }
 
     /// What a member bought since then.
@@ -112,6 +113,33 @@ impl Store {
     }
 }
 
+/// Receipts as they are, returns among them, by member.
+fn read_baskets(
+    db: &Connection,
+    which: &str,
+    parameters: &[i64],
+) -> Result<BTreeMap<MemberId, Vec<Basket>>, StorageError> {
+    let mut all: BTreeMap<MemberId, Vec<Basket>> = BTreeMap::new();
+    let mut rows = db.prepare_cached(&format!(
+        "SELECT r.id, r.at, l.product, l.quantity, l.unit_price, r.member FROM receipts r \
+         JOIN lines l ON l.receipt = r.id {which}",
+    ))?;
+    let mut rows = rows.query(rusqlite::params_from_iter(parameters))?;
+    let mut last = None;
+    while let Some(row) = rows.next()? {
+        let (receipt, at): (i64, _) = (row.get(0)?, columns::time(row, 1)?);
+        let baskets = all.entry(MemberId(row.get(5)?)).or_default();
+        if last.replace(receipt) != Some(receipt) {
+            baskets.push(Basket { at, lines: Vec::new() });
+        }
+        let line = Line { product: ProductId(row.get(2)?), quantity: row.get(3)?, unit_price: row.get(4)? };
+        if let Some(basket) = baskets.last_mut() {
+            basket.lines.push(line);
+        }
+    }
+    Ok(all)
+}
+
 /// Takes every negative line off the latest positive ones of its product before it.
 fn without_returns(mut baskets: Vec<Basket>) -> Vec<Basket> {
     for now in 0..baskets.len() {
@@ -158,6 +186,34 @@ mod tests {
             basket(4, &[(1, 1.0)]),
         ]);
         assert_eq!(left, [basket(1, &[(1, 5.0), (2, 1.0)]), basket(4, &[(1, 1.0)])]);
+    }
+
+    #[test]
+    fn what_came_since_is_told_alone_unless_something_else_changed_too() {
+        use crate::privacy::consent::Scope;
+        use crate::storage::fixture::{Shop, at, receipt};
+        let shop = Shop::new();
+        shop.products(&["tea", "jam"]);
+        let anna = shop.member(Scope::Card);
+        let buy = |id: &str, seconds: i64, sku: &str, quantity: f64| {
+            let new = receipt(id, Some(&anna), &[(sku, quantity)]);
+            shop.store.record_receipt(&crate::storage::NewReceipt { at: at(seconds), ..new }).unwrap();
+        };
+        let since = |known: usize, last: Option<i64>| {
+            shop.store.history_since(anna.id, known, last.map(at)).unwrap().map(|b| b.len())
+        };
+        assert_eq!(since(0, None), Some(0));
+        buy("r1", 100, "tea", 1.0);
+        buy("r2", 200, "jam", 1.0);
+        assert_eq!((since(0, None), since(1, Some(100)), since(2, Some(200))), (Some(2), Some(1), Some(0)));
+        let whole = shop.store.history(anna.id).unwrap();
+        let more = shop.store.history_since(anna.id, 1, Some(at(100))).unwrap().unwrap();
+        assert_eq!(more, whole.baskets[1..]);
+        buy("late", 50, "jam", 1.0);
+        assert_eq!(since(2, Some(200)), None, "a late receipt was passed over");
+        assert_eq!(since(3, Some(200)), Some(0));
+        buy("back", 300, "jam", -1.0);
+        assert_eq!(since(3, Some(200)), None, "a return was taken for a purchase");
     }
 
     #[test]

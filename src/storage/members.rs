@@ -1,12 +1,13 @@
 //! Members: those who opted in. The key is on disk before the row, the consent before anything that
 //! needs it. Lists show aliases; names and contacts are opened one at a time, and that is audited.
 
-use super::{StorageError, Store, audit, columns};
+use super::{StorageError, Store, audit, columns, declared};
 use crate::id::MemberId;
 use crate::privacy::audit::{Action, Audited};
 use crate::privacy::consent::{Consent, Scope};
 use crate::privacy::pseudonym;
 use crate::privacy::seal::Purpose;
+use crate::profile::declared::Fact;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -40,6 +41,8 @@ pub struct Member {
     pub templates: u32,
     /// Whether being recognised by face was agreed to.
     pub face_consent: bool,
+    /// Whether a text was agreed to that says that views are kept.
+    pub views_consent: bool,
     /// Whether the member paused being recognised: templates are kept and not compared.
     pub paused: bool,
 }
@@ -51,6 +54,8 @@ pub struct Details {
     pub name: Option<String>,
     /// The contact, if given.
     pub contact: Option<String>,
+    /// What the member declares of themselves.
+    pub facts: Vec<Fact>,
 }
 
 impl std::fmt::Debug for Details {
@@ -61,7 +66,9 @@ impl std::fmt::Debug for Details {
 
 const MEMBER: &str = "SELECT m.id, m.token, m.alias, m.joined, \
     (SELECT COUNT(*) FROM templates t WHERE t.member = m.id), \
-    EXISTS (SELECT 1 FROM consents c WHERE c.member = m.id AND c.scope = 'face'), m.paused FROM members m";
+    EXISTS (SELECT 1 FROM consents c WHERE c.member = m.id AND c.scope = 'face'), m.paused, \
+    EXISTS (SELECT 1 FROM consents c JOIN consent_texts t ON t.version = c.version \
+    WHERE c.member = m.id AND t.views = 1) FROM members m";
 
 fn member(row: &rusqlite::Row<'_>) -> rusqlite::Result<Member> {
     Ok(Member {
@@ -72,6 +79,7 @@ fn member(row: &rusqlite::Row<'_>) -> rusqlite::Result<Member> {
         templates: row.get(4)?,
         face_consent: row.get(5)?,
         paused: row.get(6)?,
+        views_consent: row.get(7)?,
     })
 }
 
@@ -171,11 +179,13 @@ impl Store {
         Ok(())
     }
 
-    /// Makes another version of the consent text known, e.g. the shop's own form.
+    /// Makes another version of the consent text known, e.g. the shop's own form. It is taken not to speak
+    /// of views: of members who agreed to it only, none are kept.
     pub fn add_consent_text(&self, version: &str, text: &str) -> Result<(), StorageError> {
         let (version, text) = (version.to_owned(), text.to_owned());
         self.write(move |db| {
-            db.execute("INSERT OR IGNORE INTO consent_texts VALUES (?, ?)", [&version, &text])?;
+            let own = "INSERT OR IGNORE INTO consent_texts (version, text) VALUES (?, ?)";
+            db.execute(own, [&version, &text])?;
             let kept: String =
                 db.query_row("SELECT text FROM consent_texts WHERE version = ?", [&version], |r| r.get(0))?;
             if kept == text {
@@ -239,21 +249,25 @@ impl Store {
         Ok(self.parts.vault.was_erased(token)?)
     }
 
-    /// Opens a member's name and contact. The view is audited before anything is returned.
+    /// Opens a member's name, contact and what they declared. The view is audited before anything is returned.
     pub fn details(&self, id: MemberId, by: &str, at: Timestamp) -> Result<Details, StorageError> {
         type Sealed = Option<Vec<u8>>;
-        let sealed: Option<(Sealed, Sealed)> = self.read(|db| {
-            let mut rows = db.prepare_cached("SELECT name, contact FROM members WHERE id = ?")?;
-            Ok(rows.query_row([id.0], |r| Ok((r.get(0)?, r.get(1)?))).optional()?)
+        let sealed: Option<(Sealed, Sealed, Sealed)> = self.read(|db| {
+            let mut rows = db.prepare_cached("SELECT name, contact, facts FROM members WHERE id = ?")?;
+            Ok(rows.query_row([id.0], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?))).optional()?)
         })?;
-        let (name, contact) = sealed.ok_or(StorageError::NoSuchMember(id))?;
+        let (name, contact, facts) = sealed.ok_or(StorageError::NoSuchMember(id))?;
         let key = self.parts.vault.key(id)?;
         let open = |purpose, sealed: Option<Vec<u8>>| -> Result<Option<String>, StorageError> {
             let plain = sealed.map(|s| key.open(id, purpose, "", &s)).transpose()?;
             Ok(plain.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
         };
-        let details = Details { name: open(Purpose::Name, name)?, contact: open(Purpose::Contact, contact)? };
-        let detail = "name and contact".to_owned();
+        let details = Details {
+            name: open(Purpose::Name, name)?,
+            contact: open(Purpose::Contact, contact)?,
+            facts: declared::facts(id, facts, &key)?,
+        };
+        let detail = "name, contact and declared facts".to_owned();
         self.audit(Audited { at, by: by.to_owned(), action: Action::View, member: Some(id), detail })?;
         Ok(details)
     }
@@ -293,7 +307,11 @@ fn insert(
     .execute(params![id.0, token, alias, consent.at.as_millisecond(), name, contact])?;
     insert_consent(db, id, consent)?;
     let face_consent = consent.scope == Scope::Face;
-    Ok(Member { id, token, alias, joined: consent.at, templates: 0, face_consent, paused: false })
+    let views_consent = db
+        .prepare_cached("SELECT views FROM consent_texts WHERE version = ?")?
+        .query_row([&consent.version], |r| r.get(0))?;
+    let (joined, templates, paused) = (consent.at, 0, false);
+    Ok(Member { id, token, alias, joined, templates, face_consent, views_consent, paused })
 }
 
 fn insert_consent(db: &Connection, id: MemberId, consent: &Consent) -> Result<(), StorageError> {

@@ -22,6 +22,7 @@ mod columns;
 mod counts;
 mod database;
 mod day;
+mod declared;
 mod erasure;
 mod error;
 pub mod examine;

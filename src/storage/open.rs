@@ -139,7 +139,8 @@ fn settle(
     unreadable: Unreadable,
 ) -> Result<Option<End>, StorageError> {
     for (version, text) in [consent::TEXT, consent::TEXT_ZH] {
-        db.execute("INSERT OR IGNORE INTO consent_texts VALUES (?, ?)", [version, text])?;
+        let shipped = "INSERT OR IGNORE INTO consent_texts (version, text, views) VALUES (?, ?, 1)";
+        db.execute(shipped, [version, text])?;
     }
     let mut end = super::audit::notice_restore(db, vault, Timestamp::now())?;
     let tombstones = vault.tombstones()?;

@@ -1,7 +1,8 @@
 //! Visits and views, of members only: there is no way to write one of anybody else.
 
-use super::{StorageError, Store};
-use crate::id::{MemberId, ProductId, VisitId, ZoneId};
+use super::{StorageError, Store, columns};
+use crate::history::View;
+use crate::id::{MemberId, VisitId, ZoneId};
 use jiff::Timestamp;
 use rusqlite::params;
 use std::time::Duration;
@@ -73,20 +74,30 @@ impl Store {
         })
     }
 
-    /// A member dwelt before a product.
-    pub fn add_view(
-        &self,
-        member: MemberId,
-        product: ProductId,
-        at: Timestamp,
-        dwelt: Duration,
-    ) -> Result<(), StorageError> {
-        let dwelt = i64::try_from(dwelt.as_millis()).unwrap_or(i64::MAX);
+    /// A member dwelt before a shelf. The database refuses it without a consent to a text that says so.
+    pub fn add_view(&self, member: MemberId, view: View) -> Result<(), StorageError> {
+        let dwelt = i64::try_from(view.dwelt.as_millis()).unwrap_or(i64::MAX);
         self.write(move |db| {
             super::members::expect(db, member)?;
-            db.prepare_cached("INSERT INTO views (member, product, at, milliseconds) VALUES (?, ?, ?, ?)")?
-                .execute([member.0, product.0, at.as_millisecond(), dwelt])?;
+            db.prepare_cached("INSERT INTO views (member, category, at, milliseconds) VALUES (?, ?, ?, ?)")?
+                .execute(params![member.0, view.category, view.at.as_millisecond(), dwelt])?;
             Ok(())
+        })
+    }
+
+    /// What a member dwelt before since then, oldest first.
+    pub fn views_since(&self, member: MemberId, since: Timestamp) -> Result<Vec<View>, StorageError> {
+        self.read(|db| {
+            let mut rows = db.prepare_cached(
+                "SELECT category, at, milliseconds FROM views WHERE member = ? AND at >= ? ORDER BY at, id",
+            )?;
+            let view = |r: &rusqlite::Row<'_>| {
+                let dwelt = Duration::from_millis(r.get::<_, i64>(2)?.unsigned_abs());
+                Ok(View { category: r.get(0)?, at: columns::time(r, 1)?, dwelt })
+            };
+            let views =
+                rows.query_map([member.0, since.as_millisecond()], view)?.collect::<Result<_, _>>()?;
+            Ok(views)
         })
     }
 }
@@ -95,7 +106,7 @@ impl Store {
 mod tests {
     use super::*;
     use crate::privacy::consent::Scope;
-    use crate::storage::fixture::{Shop, at};
+    use crate::storage::fixture::{Shop, at, new_member};
 
     fn left(shop: &Shop) -> Vec<Option<i64>> {
         shop.store
@@ -127,12 +138,22 @@ mod tests {
     #[test]
     fn only_members_have_visits_and_views() {
         let shop = Shop::new();
-        shop.products(&["tea"]);
         let nobody = MemberId(5);
         assert!(shop.store.enter_visit(nobody, &"tea".parse().unwrap(), at(0)).is_err());
-        let tea = shop.store.products().unwrap()[0].id;
-        assert!(shop.store.add_view(nobody, tea, at(0), Duration::from_secs(3)).is_err());
+        let view = |s| View { category: "Tea".into(), at: at(s), dwelt: Duration::from_secs(3) };
+        assert!(shop.store.add_view(nobody, view(0)).is_err());
         let anna = shop.member(Scope::Face);
-        shop.store.add_view(anna.id, tea, at(0), Duration::from_secs(3)).unwrap();
+        shop.store.add_view(anna.id, view(0)).unwrap();
+        shop.store.add_view(anna.id, view(60)).unwrap();
+        assert_eq!(shop.store.views_since(anna.id, at(1)).unwrap(), [view(60)]);
+        assert_eq!(shop.store.history(anna.id).unwrap().views, [view(0), view(60)]);
+        shop.store.add_consent_text("shop-1", "I agree.").unwrap();
+        let mut new = new_member(Scope::Card);
+        new.consent.version = "shop-1".into();
+        let ben = shop.store.add_member(new).unwrap();
+        assert!(!ben.views_consent && anna.views_consent);
+        assert!(shop.store.add_view(ben.id, view(0)).is_err(), "a view of one who did not agree to it");
+        assert_eq!(shop.store.erase_member(anna.id, "test", at(99)).unwrap().visits, 2);
+        assert_eq!(shop.store.views_since(anna.id, at(0)).unwrap(), []);
     }
 }

@@ -72,7 +72,7 @@ impl Split {
         };
         let before = |h: &History| {
             let end = h.baskets.partition_point(|b| b.at < until);
-            History { baskets: h.baskets[..end].to_vec() }
+            History::new(h.baskets[..end].to_vec())
         };
         let known: BTreeMap<MemberId, History> = histories.iter().map(|(m, h)| (*m, before(h))).collect();
         let numbering = Numbering::new(products.iter().map(|p| p.id), histories.iter().map(|(m, h)| (*m, h)));
@@ -86,7 +86,7 @@ impl Split {
             }
             let after = histories.get(id).and_then(|h| h.baskets.iter().find(|b| b.at >= until));
             if let Some(next) = after {
-                let next = History { baskets: vec![next.clone()] };
+                let next = History::new(vec![next.clone()]);
                 future[number as usize] = numbering.baskets(&next).pop().unwrap_or_default();
                 test.push(number);
             }

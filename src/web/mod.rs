@@ -35,7 +35,8 @@ mod tests;
 pub use admin::Kept;
 pub use floor::{Floor, Guest};
 pub use inbound::kiosk::{
-    ConsentGiven, Erased, Joined, KioskAct, KioskAnswer, KioskHint, KioskRequest, Mine,
+    ConsentGiven, Erased, FactGroup, FactOffered, Joined, KioskAct, KioskAnswer, KioskHint, KioskRequest,
+    Mine,
 };
 pub use inbound::staff::{Found, MemberFound, StaffAct};
 pub use inbound::{LineIn, ProductIn, ReceiptIn, StockIn};
@@ -69,6 +70,8 @@ const STREAMS: usize = 256;
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Largest body of a display's word about a slate.
 const ACK_BYTES: usize = 2 * 1024;
+/// Largest body of what a shopper does at a kiosk.
+const KIOSK_BYTES: usize = 8 * 1024;
 /// Largest body of receipts and stock.
 const JSON_BYTES: usize = 2 * 1024 * 1024;
 /// Largest body of catalogue changes.
@@ -239,7 +242,7 @@ fn router(app: AppState, stopping: watch::Receiver<bool>) -> Router {
 
     let kiosks = Router::new()
         .route("/kiosk/{id}", get(kiosk::page))
-        .route("/kiosk/{id}/do", post(kiosk::act).layer(DefaultBodyLimit::max(ACK_BYTES)))
+        .route("/kiosk/{id}/do", post(kiosk::act).layer(DefaultBodyLimit::max(KIOSK_BYTES)))
         .route("/kiosk/{id}/code", post(kiosk::code).layer(DefaultBodyLimit::max(ACK_BYTES)))
         .route("/kiosk/{id}/frame", post(kiosk::frame).layer(DefaultBodyLimit::max(FRAME_BYTES)))
         .route_layer(axum::middleware::from_fn_with_state(shared.clone(), guard::kiosks_only));

@@ -28,7 +28,7 @@ pub struct Recommend {
     /// Products of that store; another has ten times as many.
     #[arg(long, value_name = "N", default_value_t = 5_000)]
     pub catalogue: usize,
-    /// Receipts of the member asked about; another has ten times as many.
+    /// Receipts of the member asked about; others have a twentieth of that, and ten times as many.
     #[arg(long, value_name = "N", default_value_t = 2_000)]
     pub receipts: usize,
     /// Print one JSON object.
@@ -41,7 +41,8 @@ pub struct Recommend {
 pub struct Report {
     /// Scoring all products.
     pub scan: Scan,
-    /// Whole answers: the store, then with ten times the history, the members, the products.
+    /// Whole answers: the store, then with a twentieth of the history, as a usual member has, then with
+    /// ten times the history, the members, the products.
     pub answers: Vec<Answer>,
 }
 
@@ -55,6 +56,7 @@ pub fn measure(arguments: &Recommend) -> anyhow::Result<Report> {
     };
     let stores = [
         store,
+        Store { receipts: (store.receipts / 20).max(1), ..store },
         Store { receipts: store.receipts * 10, ..store },
         Store { members: store.members * 10, ..store },
         Store { products: store.products * 10, ..store },
@@ -120,7 +122,7 @@ mod tests {
             answers: 3,
             members: 20,
             catalogue: 40,
-            receipts: 5,
+            receipts: 40,
             json: false,
         })
         .unwrap();
@@ -132,7 +134,7 @@ mod tests {
         let has = |what: &str| names.iter().any(|n| n.starts_with(what));
         assert!((has("onnxruntime") && has("faiss")) || !report.scan.left_out.is_empty());
         assert!(report.scan.contenders.iter().all(|c| c.median_us >= c.min_us && c.min_us > 0.0));
-        assert_eq!(report.answers.iter().map(|a| a.store.receipts).collect::<Vec<_>>(), [5, 50, 5, 5]);
+        assert_eq!(report.answers.iter().map(|a| a.store.receipts).collect::<Vec<_>>(), [40, 2, 400, 40, 40]);
         assert!(report.answers.iter().all(|a| a.p99_ms >= a.p50_ms && a.bought > 0));
     }
 }

@@ -100,7 +100,7 @@ pub fn measure(products: usize, columns: usize, rounds: usize) -> anyhow::Result
         all.push(running(format!("ours, bytes, {kernel:?}"), Engine::Ours(linear)));
     }
     all.push(running("ours, f32".into(), Engine::Ours(Linear::new(&table, columns, Precision::Float))));
-    let words = (0..products * columns.next_multiple_of(64) / 8).map(|i| i as u64).collect();
+    let words = (0..products * columns.next_multiple_of(8) / 8).map(|i| i as u64).collect();
     all.push(running("only reading the bytes".into(), Engine::Floor(words)));
     let mut left_out = Vec::new();
     let mut python = None;

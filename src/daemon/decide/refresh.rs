@@ -100,6 +100,7 @@ impl Decider {
                 self.here.keys().filter(|(m, _)| *m == member).map(|(_, z)| z.clone()).collect();
             zones.into_iter().for_each(|zone| self.depart(member, zone, self.clock.now()));
             self.dismissed.remove(&member);
+            self.views.remove(&member);
             self.awaited.retain(|a| a.slate.audience != Audience::Personal { member });
         }
         Ok(())
@@ -176,12 +177,19 @@ impl Decider {
         if self.left_out.contains(&member) {
             return;
         }
-        match self.store.history(member) {
-            Ok(history) => self.shop.learn(member, &history),
-            Err(error) => {
-                tracing::error!(id = "receipt-not-learned", %error, "a receipt cannot be learned from now; it is kept")
-            }
+        if let Err(error) = self.learn(member) {
+            tracing::error!(id = "receipt-not-learned", %error, "a receipt cannot be learned from now; it is kept");
         }
         self.remake(member, now);
+    }
+
+    /// Learns what a member bought since; all of it again where something else changed too.
+    fn learn(&mut self, member: MemberId) -> Result<(), StorageError> {
+        let (known, last) = self.shop.known(member);
+        match self.store.history_since(member, known, last)? {
+            Some(more) => self.shop.learn_more(member, more),
+            None => self.shop.learn(member, &self.store.history(member)?),
+        }
+        Ok(())
     }
 }

@@ -158,6 +158,9 @@ fn compare_policy(changes: &mut Changes, old: &PolicySettings, new: &PolicySetti
         discoveries,
         diversity,
         price_level,
+        declared,
+        viewed,
+        view_lasts,
         explore,
         promotions,
     } = old;
@@ -168,6 +171,9 @@ fn compare_policy(changes: &mut Changes, old: &PolicySettings, new: &PolicySetti
     changes.compare("policy.discoveries", discoveries, &new.discoveries);
     changes.compare("policy.diversity", diversity, &new.diversity);
     changes.compare("policy.price_level", price_level, &new.price_level);
+    changes.compare("policy.declared", declared, &new.declared);
+    changes.compare("policy.viewed", viewed, &new.viewed);
+    changes.compare("policy.view_lasts", view_lasts, &new.view_lasts);
     changes.compare("policy.explore", explore, &new.explore);
     if *promotions != new.promotions {
         changes.note(format!("promotion: {} -> {}", promotions.len(), new.promotions.len()));

@@ -166,6 +166,8 @@ fn what_is_sent_fits_the_schema() {
         Reason::LikeMinded { buyers: 12, near: 200 },
         Reason::Category { category: "Tea".into(), share_percent: 20, new: true },
         Reason::Brand { brand: "Hill".into(), share_percent: 20 },
+        Reason::Declared { liked: None },
+        Reason::Viewed { category: "Tea".into(), minutes_ago: 4 },
         Reason::Taste {},
         Reason::TimeOfDay {},
         Reason::Season {},

@@ -29,7 +29,7 @@ impl Content {
     pub fn score(&self, digest: &Digest, facts: &ItemFacts, sum: &mut Sum) {
         let mut taste = Sum::new(self.holders.count());
         let total: f32 = digest.products.iter().map(|p| p.vector).sum::<f32>().max(1e-9);
-        for bought in &digest.products {
+        for bought in digest.products.iter().filter(|b| b.vector > 0.0) {
             taste.add_row(bought.vector / total, self.features.row(bought.item as usize));
         }
         for (feature, weight) in taste.take() {
@@ -49,7 +49,7 @@ impl Content {
     /// How much a product has in common with those of the purchases that are to be kept.
     pub fn common(&self, digest: &Digest, item: u32, keep: impl Fn(u32) -> bool) -> f32 {
         let (mut sum, mut total) = (0.0, 0.0);
-        for bought in digest.products.iter().filter(|b| keep(b.item)) {
+        for bought in digest.products.iter().filter(|b| b.vector > 0.0 && keep(b.item)) {
             sum += bought.vector * self.alike(bought.item, item);
             total += bought.vector;
         }

@@ -25,7 +25,7 @@ pub struct Bought {
     pub times: f32,
     /// Baskets since the last one with it; 0 if it is in the last basket.
     pub gap: u32,
-    /// Its place in the member's TIFUKNN vector.
+    /// Its place in the member's TIFUKNN vector; 0 if it was bought hundreds of baskets ago.
     pub vector: f32,
     /// Day of the last purchase, where known.
     pub last_day: Option<f32>,
@@ -42,26 +42,39 @@ impl Digest {
         }
         purchases.sort_unstable();
         let vector = tifu::vector(baskets, tifu::Settings::TUNED, sum);
-        let bought = |(all, (_, vector)): (&[(u32, u32)], &(u32, f32))| {
+        let mut rest = vector.as_slice();
+        let bought = |all: &[(u32, u32)]| {
+            // In order of product too, but without what was bought too long ago to have a place in it.
+            let vector = match rest {
+                [(item, value), others @ ..] if *item == all[0].0 => {
+                    rest = others;
+                    *value
+                }
+                _ => 0.0,
+            };
             let last = all[all.len() - 1].1;
             let days = all.iter().filter_map(|(_, place)| baskets[*place as usize].day);
             Bought {
                 item: all[0].0,
                 times: all.len() as f32,
                 gap: baskets.len() as u32 - 1 - last,
-                vector: *vector,
+                vector,
                 last_day: baskets[last as usize].day,
                 every_days: rhythm(days),
             }
         };
-        // Both are in order of product and hold each product of the baskets.
-        let products = purchases.chunk_by(|a, b| a.0 == b.0).zip(&vector).map(bought).collect();
+        let products = purchases.chunk_by(|a, b| a.0 == b.0).map(bought).collect();
         Digest { baskets: baskets.len() as u32, products }
     }
 
     /// What is known of a product.
     pub fn of(&self, item: u32) -> Option<&Bought> {
-        self.products.binary_search_by_key(&item, |p| p.item).ok().map(|at| &self.products[at])
+        self.place(item).map(|at| &self.products[at])
+    }
+
+    /// The place of a product among those bought.
+    pub fn place(&self, item: u32) -> Option<usize> {
+        self.products.binary_search_by_key(&item, |p| p.item).ok()
     }
 
     /// In how many baskets each product is, in order of product.
@@ -71,7 +84,7 @@ impl Digest {
 
     /// The member's TIFUKNN vector, in order of product.
     pub fn vector(&self) -> Vec<(u32, f32)> {
-        self.products.iter().map(|p| (p.item, p.vector)).collect()
+        self.products.iter().map(|p| (p.item, p.vector)).filter(|e| e.1 > 0.0).collect()
     }
 }
 
@@ -97,6 +110,19 @@ impl Bought {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_bought_hundreds_of_baskets_ago_is_still_known_and_mixes_nothing_up() {
+        let basket = |items: &[u32]| Basket { items: items.to_vec(), day: None };
+        let mut baskets = vec![basket(&[0, 5]), basket(&[2])];
+        baskets.extend((0..600).map(|_| basket(&[1, 3])));
+        let digest = Digest::new(&baskets, &mut Sum::new(6));
+        assert_eq!(digest.counts(), [(0, 1.0), (1, 600.0), (2, 1.0), (3, 600.0), (5, 1.0)]);
+        assert_eq!(digest.vector().iter().map(|e| e.0).collect::<Vec<_>>(), [1, 3]);
+        let (one, three) = (digest.of(1).unwrap(), digest.of(3).unwrap());
+        assert!(one.vector == three.vector && one.vector > 0.0 && digest.of(5).unwrap().vector == 0.0);
+        assert_eq!(digest.of(0).unwrap().gap, 601);
+    }
 
     #[test]
     fn a_digest_tells_times_gaps_and_rhythm() {

@@ -52,6 +52,14 @@ pub struct Evidence {
     items: usize,
 }
 
+/// Who is near a member, in the two ways of being near. It changes with the member's own receipts, and
+/// so slowly with those of others that it is kept between them.
+#[derive(Debug, Clone, Default)]
+pub struct Around {
+    near: Vec<Near>,
+    vectors: Vec<u32>,
+}
+
 /// Room for one question at a time.
 #[derive(Debug, Clone)]
 pub struct Scratch {
@@ -174,14 +182,35 @@ impl Evidence {
         day: Option<f32>,
         scratch: &mut Scratch,
     ) -> Terms {
-        let Scratch { members, own, parts, tifu, facts } = scratch;
+        let around = self.around(member, digest, scratch);
+        self.about_among(member, digest, &around, day, scratch)
+    }
+
+    /// Who is near a member. Costs what all purchases of the member's products cost.
+    pub fn around(&self, member: Option<u32>, digest: &Digest, scratch: &mut Scratch) -> Around {
+        Around {
+            near: self.neighbours.near(member, &digest.counts(), LIKENESS, &mut scratch.members),
+            vectors: self.tifu.nearest(member, &digest.vector(), &mut scratch.tifu),
+        }
+    }
+
+    /// [`Evidence::about`], where it is known who is near.
+    pub fn about_among(
+        &self,
+        member: Option<u32>,
+        digest: &Digest,
+        around: &Around,
+        day: Option<f32>,
+        scratch: &mut Scratch,
+    ) -> Terms {
+        let Scratch { own, parts, facts, .. } = scratch;
         self.facts.leave_out(member, facts);
-        for (near, share) in shares(self.neighbours.near(member, &digest.counts(), LIKENESS, members)) {
+        for (near, share) in shares(&around.near) {
             parts[kind::NEIGHBOURS].add_row(share, self.frequent.row(near as usize));
             parts[kind::NEIGHBOURS_LAST].add_row(share, self.last.row(near as usize));
         }
         self.item_item.score(member, digest, own, &mut parts[kind::ITEM_ITEM]);
-        self.tifu.mix(member, &digest.vector(), tifu, &mut parts[kind::TIFU]);
+        self.tifu.mix_with(&digest.vector(), &around.vectors, &mut parts[kind::TIFU]);
         for bought in &digest.products {
             let often = bought.times / digest.baskets as f32;
             parts[kind::OWN].add(bought.item, often);
@@ -213,16 +242,9 @@ impl Evidence {
     }
 
     /// How many of the nearest members buy a product, and how many are near at all.
-    pub fn like_minded(
-        &self,
-        member: Option<u32>,
-        digest: &Digest,
-        item: u32,
-        scratch: &mut Scratch,
-    ) -> (u32, u32) {
-        let near = self.neighbours.near(member, &digest.counts(), LIKENESS, &mut scratch.members);
+    pub fn like_minded(&self, around: &Around, item: u32) -> (u32, u32) {
         let buys = |n: &&Near| self.frequent.row(n.0 as usize).0.binary_search(&item).is_ok();
-        (near.iter().filter(buys).count() as u32, near.len() as u32)
+        (around.near.iter().filter(buys).count() as u32, around.near.len() as u32)
     }
 
     /// What the member's own purchases give a product of the TIFUKNN evidence.
@@ -242,9 +264,9 @@ impl Evidence {
 }
 
 /// Nearness as shares that add up to 1.
-fn shares(near: Vec<Near>) -> impl Iterator<Item = Near> {
+fn shares(near: &[Near]) -> impl Iterator<Item = Near> {
     let total: f32 = near.iter().map(|n| n.1).sum::<f32>().max(1e-9);
-    near.into_iter().map(move |(member, nearness)| (member, nearness / total))
+    near.iter().map(move |(member, nearness)| (*member, nearness / total))
 }
 
 #[cfg(test)]

@@ -12,6 +12,9 @@ const SHRINK: f32 = 10.0;
 const COMPANIONS: usize = 300;
 /// What an item of the history loses with each basket since it was last bought.
 const DECAY: f32 = 0.8;
+/// After so many baskets it has lost all but a hundred-thousandth, and is passed over: a history costs
+/// no more, however long it is.
+const PASSED: u32 = 52;
 
 /// For each product the products bought by the same members.
 #[derive(Debug, Clone)]
@@ -119,7 +122,7 @@ impl ItemItem {
             own.add_row(1.0, self.bought.row(member as usize));
         }
         let total = total(digest);
-        for bought in &digest.products {
+        for bought in digest.products.iter().filter(|b| b.gap < PASSED) {
             let share = weight(bought) / total;
             let (companions, both) = self.together.row(bought.item as usize);
             for (companion, both) in companions.iter().zip(both) {
@@ -152,7 +155,8 @@ impl ItemItem {
             let alike = self.alike(bought.item, item, both[at], own.dense());
             (alike > 0.0).then_some((bought.item, weight(bought) / total, alike))
         };
-        let shares: Vec<(u32, f32, f32)> = digest.products.iter().filter_map(share).collect();
+        let shares: Vec<(u32, f32, f32)> =
+            digest.products.iter().filter(|b| b.gap < PASSED).filter_map(share).collect();
         own.clear();
         let all: f32 = shares.iter().map(|(_, weight, alike)| weight * alike).sum();
         // Without one, the others weigh the more: a companion below the mean takes nothing away.
@@ -173,11 +177,11 @@ impl ItemItem {
 }
 
 fn weight(bought: &Bought) -> f32 {
-    DECAY.powi(bought.gap.min(200) as i32)
+    DECAY.powi(bought.gap as i32)
 }
 
 fn total(digest: &Digest) -> f32 {
-    digest.products.iter().map(weight).sum::<f32>().max(1e-9)
+    digest.products.iter().filter(|b| b.gap < PASSED).map(weight).sum::<f32>().max(1e-9)
 }
 
 #[cfg(test)]

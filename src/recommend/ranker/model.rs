@@ -5,13 +5,12 @@
 use super::evidence::{TERMS, Terms};
 use super::facts::ITEM_FACTS;
 use super::item_table::ItemTable;
-use super::state::MemberState;
+use super::state::{MemberState, Rhythms};
 use super::weights::{Part, Shape, Weights};
 use crate::id::ProductId;
 use crate::recommend::rnn::activation::sigmoid;
 use crate::recommend::rnn::cell::Cell;
-use crate::recommend::rnn::linear::{Linear, Precision};
-use std::collections::BTreeMap;
+use crate::recommend::rnn::linear::{Linear, Precision, SIDE, Side};
 
 /// How much of the score so far the repeat network sees.
 pub const SCORE_SHARE: f32 = 0.2;
@@ -113,9 +112,11 @@ pub struct Scores {
     pub total: Vec<f32>,
     taste: Vec<f32>,
     weights: [f32; TERMS],
-    rhythm: BTreeMap<u32, f32>,
     voices: Vec<Voice>,
-    states: BTreeMap<u32, Vec<Vec<f32>>>,
+    /// Products that were bought.
+    states: Rhythms,
+    /// What the rhythm of each adds.
+    rhythm: Vec<f32>,
 }
 
 /// What one network says of a member, whatever the product.
@@ -197,6 +198,23 @@ impl Network {
         self.second.add_to(&first, &mut second);
         self.out_bias + second.iter().zip(&self.out).map(|(x, w)| x * sigmoid(*x) * w).sum::<f32>()
     }
+
+    /// [`Network::repeat`] for several products side by side, to the last bit.
+    fn repeat_side(&self, shared: &[f32], rhythm: &[Side], known: &[Side]) -> Side {
+        let silu = |x: &mut Side| x.iter_mut().for_each(|x| *x *= sigmoid(*x));
+        let mut first: Vec<Side> = shared.iter().map(|x| [*x; SIDE]).collect();
+        self.repeat_rhythm.add_to_side(rhythm, &mut first);
+        self.repeat_facts.add_to_side(known, &mut first);
+        first.iter_mut().for_each(silu);
+        let mut second: Vec<Side> = self.second_bias.iter().map(|x| [*x; SIDE]).collect();
+        self.second.add_to_side(&first, &mut second);
+        second.iter_mut().for_each(silu);
+        let mut sum = [0.0; SIDE];
+        for (x, w) in second.iter().zip(&self.out) {
+            sum.iter_mut().zip(x).for_each(|(sum, x)| *sum += x * w);
+        }
+        sum.map(|sum| self.out_bias + sum)
+    }
 }
 
 impl Model {
@@ -225,6 +243,25 @@ impl Model {
         terms: &Terms,
         facts: impl Fn(u32) -> [f32; ITEM_FACTS],
     ) -> Scores {
+        let (voices, weights, direction) = self.voices(state, now);
+        let mut taste = vec![0.0; self.bias.len()];
+        self.scan.add_to(&direction, &mut taste);
+        let mut total: Vec<f32> = self.bias.iter().zip(&taste).map(|(b, t)| b + t).collect();
+        for (item, values) in terms.items.iter().zip(&terms.values) {
+            total[*item as usize] += weigh(values, &weights);
+        }
+        let states = state.rhythms(self, now);
+        let mut scores = Scores { total, taste, weights, rhythm: Vec::new(), voices, states };
+        scores.rhythm = self.repeats(&scores, terms, facts);
+        for (item, sum) in scores.states.items.iter().zip(&scores.rhythm) {
+            scores.total[*item as usize] += sum;
+        }
+        scores
+    }
+
+    /// What each network says of a member, and their means: the weights of the evidence, and the
+    /// direction in the item table.
+    fn voices(&self, state: &MemberState, now: Option<f32>) -> (Vec<Voice>, [f32; TERMS], Vec<f32>) {
         let share = 1.0 / self.networks.len().max(1) as f32;
         let context = state.seen.context(now);
         let mut direction = vec![0.0; self.table.columns];
@@ -244,33 +281,70 @@ impl Model {
             weights.iter_mut().zip(weigh).for_each(|(w, x)| *w += share * x);
             voices.push(Voice { toward, weights: weigh, shared });
         }
-        let mut taste = vec![0.0; self.bias.len()];
-        self.scan.add_to(&direction, &mut taste);
-        let mut total: Vec<f32> = self.bias.iter().zip(&taste).map(|(b, t)| b + t).collect();
-        for (item, values) in terms.items.iter().zip(&terms.values) {
-            total[*item as usize] += weigh(values, &weights);
+        (voices, weights, direction)
+    }
+
+    /// The score of one product alone, as [`Model::score`] gives it.
+    pub fn score_one(
+        &self,
+        state: &MemberState,
+        now: Option<f32>,
+        item: u32,
+        (terms, facts): ([f32; TERMS], [f32; ITEM_FACTS]),
+    ) -> f32 {
+        let (voices, weights, direction) = self.voices(state, now);
+        // The scan's own products, so that the score is the same to the last bit.
+        let taste = self.scan.row_product(item as usize, &direction);
+        let states = state.rhythms(self, now);
+        let scores = Scores { voices, weights, states, ..Scores::default() };
+        let parts = Parts { terms, rhythm: true, taste: true, facts };
+        self.bias[item as usize] + taste + weigh(&terms, &weights) + self.repeat(&scores, item, &parts)
+    }
+
+    /// What the rhythm of its purchases adds to the score of each product that was bought.
+    fn repeats(&self, scores: &Scores, terms: &Terms, facts: impl Fn(u32) -> [f32; ITEM_FACTS]) -> Vec<f32> {
+        let share = 1.0 / self.networks.len().max(1) as f32;
+        let mut sums = vec![0.0; scores.states.items.len()];
+        let mut known = [[0.0; SIDE]; ITEM_FACTS + 1];
+        for ((chunk, items), sums) in scores.states.items.chunks(SIDE).enumerate().zip(sums.chunks_mut(SIDE))
+        {
+            let values: Vec<[f32; TERMS]> = items.iter().map(|item| terms.values_of(*item)).collect();
+            for (side, item) in items.iter().enumerate() {
+                known.iter_mut().zip(facts(*item)).for_each(|(known, fact)| known[side] = fact);
+            }
+            let mut from = 0;
+            for (network, voice) in self.networks.iter().zip(&scores.voices) {
+                let size = network.rhythm.size();
+                let mut rhythm: Vec<Side> = vec![[0.0; SIDE]; size];
+                for (side, item) in items.iter().enumerate() {
+                    let states = &scores.states.at(chunk * SIDE + side)[from..];
+                    rhythm.iter_mut().zip(states).for_each(|(rhythm, x)| rhythm[side] = *x);
+                    let before = self.bias[*item as usize]
+                        + weigh(&values[side], &voice.weights)
+                        + dot(self.table.row(*item), &voice.toward);
+                    known[ITEM_FACTS][side] = SCORE_SHARE * before;
+                }
+                let added = network.repeat_side(&voice.shared, &rhythm, &known);
+                sums.iter_mut().zip(added).for_each(|(sum, x)| *sum += share * x);
+                from += size;
+            }
         }
-        let states: BTreeMap<u32, Vec<Vec<f32>>> = state.rhythms(self, now).collect();
-        let mut scores = Scores { total, taste, weights, rhythm: BTreeMap::new(), voices, states };
-        for item in scores.states.keys().copied().collect::<Vec<_>>() {
-            let parts = Parts { terms: terms.values_of(item), rhythm: true, taste: true, facts: facts(item) };
-            let sum = self.repeat(&scores, item, &parts);
-            scores.total[item as usize] += sum;
-            scores.rhythm.insert(item, sum);
-        }
-        scores
+        sums
     }
 
     /// What the rhythm of its purchases adds to a product's score, 0 if it was never bought.
     fn repeat(&self, scores: &Scores, item: u32, parts: &Parts) -> f32 {
-        let Some(states) = scores.states.get(&item) else { return 0.0 };
+        let Some(place) = scores.states.place(item) else { return 0.0 };
+        let mut states = scores.states.at(place);
         let share = 1.0 / self.networks.len().max(1) as f32;
         let row = self.table.row(item);
         let mut sum = 0.0;
-        for ((network, voice), rhythm) in self.networks.iter().zip(&scores.voices).zip(states) {
+        for (network, voice) in self.networks.iter().zip(&scores.voices) {
+            let rhythm;
+            (rhythm, states) = states.split_at(network.rhythm.size());
             let mut before = self.bias[item as usize] + weigh(&parts.terms, &voice.weights);
             if parts.taste {
-                before += row.iter().zip(&voice.toward).map(|(a, b)| a * b).sum::<f32>();
+                before += dot(row, &voice.toward);
             }
             sum += share * network.repeat(&voice.shared, rhythm, &parts.facts, before);
         }
@@ -302,9 +376,19 @@ impl Model {
             bias: self.bias[item as usize],
             evidence: std::array::from_fn(|kind| scores.weights[kind] * values[kind]),
             taste: scores.taste[item as usize],
-            rhythm: scores.rhythm.get(&item).copied().unwrap_or(0.0),
+            rhythm: scores.states.place(item).map_or(0.0, |at| scores.rhythm[at]),
         }
     }
+}
+
+/// The sum of products, eight at a time.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let ((many, rest), (others, last)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    let mut sums = [0.0f32; 8];
+    for (a, b) in many.iter().zip(others) {
+        (0..8).for_each(|at| sums[at] += a[at] * b[at]);
+    }
+    sums.iter().sum::<f32>() + rest.iter().zip(last).map(|(a, b)| a * b).sum::<f32>()
 }
 
 fn weigh(values: &[f32; TERMS], weights: &[f32; TERMS]) -> f32 {

@@ -59,7 +59,7 @@ impl Neighbours {
         self.near(visit.member, &counts(visit.baskets), likeness, dots)
     }
 
-    /// The members nearest to one who bought these products so many times.
+    /// The members nearest to one who bought these products so many times, in no order.
     pub fn near(
         &self,
         member: Option<u32>,
@@ -73,14 +73,13 @@ impl Neighbours {
             dots.add_row(*count, self.buyers.row(*item as usize));
         }
         let scale = length.powf(likeness.own);
-        let mut near: Vec<Near> = dots
-            .take()
-            .into_iter()
-            .filter(|(other, _)| Some(*other) != member)
-            .map(|(other, dot)| {
-                (other, dot / (scale * self.lengths[other as usize].powf(likeness.other) + 1e-6))
-            })
-            .collect();
+        let nearness = |other: u32| {
+            let dot = dots.dense()[other as usize];
+            (other, dot / (scale * self.lengths[other as usize].powf(likeness.other) + 1e-6))
+        };
+        let others = dots.touched().iter().filter(|other| Some(**other) != member);
+        let mut near: Vec<Near> = others.map(|other| nearness(*other)).collect();
+        dots.clear();
         if near.len() > likeness.count {
             near.select_nth_unstable_by(likeness.count, |a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
             near.truncate(likeness.count);

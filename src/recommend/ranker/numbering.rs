@@ -72,6 +72,21 @@ impl Numbering {
         self.product_numbers.get(&id).copied()
     }
 
+    /// The numbers of products given in order of id: a walk instead of a search for each.
+    pub fn walk(&self) -> impl FnMut(ProductId) -> Option<u32> + '_ {
+        let mut at = 0;
+        move |id| {
+            // Products that came later are behind those in order, and end the walk early.
+            while self.products.get(at).is_some_and(|known| *known < id) {
+                at += 1;
+            }
+            match self.products.get(at) {
+                Some(known) if *known == id => Some(at as u32),
+                _ => self.product(id),
+            }
+        }
+    }
+
     /// A member's number.
     pub fn member(&self, id: MemberId) -> Option<u32> {
         self.member_numbers.get(&id).copied()
@@ -119,11 +134,16 @@ mod tests {
         let line = |p| Line { product: ProductId(p), quantity: 1.0, unit_price: 1 };
         let at: Timestamp = "2000-01-04T12:00:00Z".parse().unwrap();
         let basket = crate::history::Basket { at, lines: vec![line(40), line(7)] };
-        let histories = BTreeMap::from([(MemberId(9), History { baskets: vec![basket] })]);
+        let histories = BTreeMap::from([(MemberId(9), History::new(vec![basket]))]);
         let numbering =
             Numbering::new([ProductId(8)], histories.iter().map(|(member, history)| (*member, history)));
         assert_eq!(numbering.products(), [7, 8, 40].map(ProductId));
         assert_eq!((numbering.member(MemberId(9)), numbering.product(ProductId(9))), (Some(0), None));
+        let mut later = numbering.clone();
+        assert_eq!(later.number_product(ProductId(9)), 3);
+        let mut walk = later.walk();
+        let found: Vec<Option<u32>> = [7, 8, 9, 20, 40, 41].map(|id| walk(ProductId(id))).to_vec();
+        assert_eq!(found, [Some(0), Some(1), Some(3), None, Some(2), None]);
         let corpus = numbering.corpus(&histories, &[]);
         assert_eq!(corpus.items, 3);
         assert_eq!(corpus.histories, [[Basket { items: vec![2, 0], day: Some(1.5) }]]);

@@ -24,6 +24,11 @@ pub struct Settings {
 impl Settings {
     /// What does best on the sets that it is measured on.
     pub const TUNED: Settings = Settings { neighbours: 300, within: 0.9, across: 0.9, own: 0.1, groups: 20 };
+
+    /// Baskets back from the last one beyond which none can weigh anything.
+    fn remembered(&self) -> usize {
+        if self.within < 1.0 { (NOTHING.ln() / self.within.ln()).ceil() as usize } else { usize::MAX }
+    }
 }
 
 /// A weight below which a basket adds nothing.
@@ -56,12 +61,13 @@ pub(super) fn vector(baskets: &[Basket], settings: Settings, sum: &mut Sum) -> V
     let mut at = 0;
     for group in 0..group_count {
         let width = base + usize::from(group >= group_count - larger);
-        for (place, basket) in baskets.iter().enumerate().take(at + width).skip(at) {
+        // After hundreds of visits a weight is nothing, and then not even a number.
+        let first = at.max(n.saturating_sub(settings.remembered()));
+        for (place, basket) in baskets.iter().enumerate().take(at + width).skip(first) {
             // Groups count back from the settings' number even if there are fewer of them.
             let weight = settings.across.powi((settings.groups - 1 - group) as i32)
                 / (width * group_count) as f32
                 * settings.within.powi((n - 1 - place) as i32);
-            // After hundreds of visits a weight is nothing, and then not even a number.
             if weight > NOTHING {
                 basket.items.iter().for_each(|item| sum.add(*item, weight));
             }
@@ -113,6 +119,13 @@ impl Tifu {
 
     /// Adds the score of each product for one who has this vector.
     pub fn mix(&self, member: Option<u32>, own: &[(u32, f32)], scratch: &mut Scratch, sum: &mut Sum) {
+        let near = self.nearest(member, own, scratch);
+        self.mix_with(own, &near, sum);
+    }
+
+    /// The members nearest to one who has this vector, none of them itself, as places among the
+    /// possible neighbours, in no order.
+    pub fn nearest(&self, member: Option<u32>, own: &[(u32, f32)], scratch: &mut Scratch) -> Vec<u32> {
         scratch.dots.reach(self.squares.len());
         for (item, value) in own {
             scratch.dots.add_row(*value, self.holders.row(*item as usize));
@@ -128,11 +141,16 @@ impl Tifu {
         if count < scratch.order.len() {
             scratch.order.select_nth_unstable_by(count, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         }
-        let share = (1.0 - self.settings.own) / count.max(1) as f32;
+        scratch.order[..count].iter().map(|(_, at)| *at).collect()
+    }
+
+    /// Adds the score of each product for one who has this vector and these nearest.
+    pub fn mix_with(&self, own: &[(u32, f32)], near: &[u32], sum: &mut Sum) {
+        let share = (1.0 - self.settings.own) / near.len().max(1) as f32;
         for (item, value) in own {
             sum.add(*item, self.settings.own * value);
         }
-        for (_, at) in &scratch.order[..count] {
+        for at in near {
             sum.add_row(share, self.vectors.row(*at as usize));
         }
     }

@@ -4,7 +4,7 @@
 //! h' = (1 − z) ∘ n + z ∘ h. Training runs the same equations over many sequences at once.
 
 use super::activation::{sigmoid, tanh};
-use super::linear::{Linear, Precision};
+use super::linear::{Linear, Precision, SIDE, Side};
 
 /// A cell.
 #[derive(Clone)]
@@ -46,11 +46,48 @@ impl Cell {
             *h = (1.0 - z) * n + z * *h;
         }
     }
+
+    /// [`Cell::advance`] for several states side by side: the same numbers.
+    pub fn advance_side(&self, x: &[Side], h: &mut [Side]) {
+        let size = self.size();
+        let mut gates: Vec<Side> = self.bias.iter().map(|b| [*b; SIDE]).collect();
+        self.input.add_to_side(x, &mut gates);
+        let mut recalled = vec![[0.0; SIDE]; 3 * size];
+        self.state.add_to_side(h, &mut recalled);
+        for (at, h) in h.iter_mut().enumerate() {
+            let (reset, update, new) = (gates[at], gates[size + at], gates[2 * size + at]);
+            let (reset_h, update_h, new_h) = (recalled[at], recalled[size + at], recalled[2 * size + at]);
+            for side in 0..SIDE {
+                let r = sigmoid(reset[side] + reset_h[side]);
+                let z = sigmoid(update[side] + update_h[side]);
+                let n = tanh(new[side] + r * (new_h[side] + self.state_bias[at]));
+                h[side] = (1.0 - z) * n + z * h[side];
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn states_side_by_side_advance_as_each_does_alone() {
+        let number = |n: usize| ((n * 29 % 53) as f32 - 26.0) / 26.0;
+        let weights = |from: usize, count: usize| -> Vec<f32> { (from..from + count).map(number).collect() };
+        let cell =
+            Cell::new(&weights(0, 4 * 9), &weights(7, 27), &weights(3, 9), &weights(5, 3), Precision::Float);
+        let x: Vec<Side> = (0..4).map(|i| std::array::from_fn(|side| number(i * 5 + side))).collect();
+        let mut h: Vec<Side> = (0..3).map(|i| std::array::from_fn(|side| number(i * 3 + side * 2))).collect();
+        let before = h.clone();
+        cell.advance_side(&x, &mut h);
+        for side in 0..SIDE {
+            let one: Vec<f32> = x.iter().map(|x| x[side]).collect();
+            let mut alone: Vec<f32> = before.iter().map(|h| h[side]).collect();
+            cell.advance(&one, &mut alone);
+            assert!(h.iter().zip(alone).all(|(h, a)| (h[side] - a).abs() < 1e-6));
+        }
+    }
 
     #[test]
     fn one_step_worked_by_hand() {

@@ -1,12 +1,20 @@
 //! A matrix that is only ever multiplied by a vector: as f32, the meaning; or as bytes, one scale a
 //! row, by the kernels that the gallery scans with. The vector then becomes bytes too.
 
-use crate::gallery::kernels::{Kernel, LANES, Rows};
+use crate::gallery::kernels::{Kernel, Rows};
 
 /// Matrices of up to this many rows are multiplied by a vector of nearly 16 bits: their products are
 /// fed back into a network, where roundings add up, and cost next to nothing. Above it are tables
 /// that are scanned once.
 const FINE: usize = 1024;
+/// Matrices of fewer columns than this stay floating point: there is little to save, and their roundings
+/// would weigh more.
+const LEAST: usize = 64;
+
+/// Vectors that are multiplied at once.
+pub const SIDE: usize = 16;
+/// One number of each of [`SIDE`] vectors.
+pub type Side = [f32; SIDE];
 
 /// Which numbers to compute with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,16 +63,57 @@ impl Linear {
     }
 
     /// From numbers column by column, as training keeps them: row `i` of `values` belongs to input
-    /// `i`. A matrix of fewer columns than a kernel's least stays floating point: padded bytes would
-    /// save nothing.
+    /// `i`. A matrix of few columns stays floating point.
     pub fn turned(values: &[f32], columns: usize, precision: Precision) -> Linear {
         let rows = values.len() / columns;
-        if precision == Precision::Float || columns < LANES {
+        if precision == Precision::Float || columns < LEAST {
             return Linear { columns, rows, numbers: Numbers::ByColumn(values.to_vec()) };
         }
         let turned: Vec<f32> =
             (0..rows).flat_map(|r| (0..columns).map(move |c| values[c * rows + r])).collect();
         Linear::new(&turned, columns, precision)
+    }
+
+    /// One number of the product with `x`: what [`Linear::add_to`] adds to that row.
+    pub fn row_product(&self, row: usize, x: &[f32]) -> f32 {
+        match &self.numbers {
+            Numbers::Float(values) => {
+                values[row * self.columns..][..self.columns].iter().zip(x).map(|(w, x)| w * x).sum()
+            }
+            Numbers::ByColumn(values) => {
+                values[row..].iter().step_by(self.rows).zip(x).map(|(w, x)| w * x).sum()
+            }
+            Numbers::Bytes(rows, kernel) => {
+                let Some(probe) = rows.probe(x) else { return 0.0 };
+                let rest = if self.rows <= FINE { rows.rest(x, &probe) } else { None };
+                let product = |probe| rows.row_product(*kernel, &probe, row);
+                std::iter::once(probe).chain(rest).map(product).sum()
+            }
+        }
+    }
+
+    /// [`Linear::add_to`] for several vectors side by side: the same sums, in the same order.
+    pub fn add_to_side(&self, x: &[Side], out: &mut [Side]) {
+        let add = |sum: &mut Side, w: f32, x: &Side| sum.iter_mut().zip(x).for_each(|(s, x)| *s += w * x);
+        match &self.numbers {
+            Numbers::ByColumn(values) => {
+                for (row, out) in out.iter_mut().enumerate().take(self.rows) {
+                    let mut sum = *out;
+                    let column = values[row..].iter().step_by(self.rows);
+                    column.zip(x).for_each(|(w, x)| add(&mut sum, *w, x));
+                    *out = sum;
+                }
+            }
+            Numbers::Float(_) | Numbers::Bytes(..) => {
+                let (mut one, mut sums) = (vec![0.0; x.len()], vec![0.0; out.len()]);
+                for side in 0..SIDE {
+                    one.iter_mut().zip(x).for_each(|(one, x)| *one = x[side]);
+                    sums.iter_mut().zip(&*out).for_each(|(sum, out)| *sum = out[side]);
+                    self.add_to(&one, &mut sums);
+                    out.iter_mut().zip(&sums).for_each(|(out, sum)| out[side] = *sum);
+                }
+            }
+        }
     }
 
     /// How many numbers a product with a vector gives.
@@ -90,7 +139,7 @@ impl Linear {
                 let Some(probe) = rows.probe(x) else { return };
                 let rest = if self.rows <= FINE { rows.rest(x, &probe) } else { None };
                 for probe in std::iter::once(probe).chain(rest) {
-                    rows.add_products(*kernel, &probe, 0, out);
+                    rows.add_products(*kernel, &probe, out);
                 }
             }
         }
@@ -128,5 +177,30 @@ mod tests {
         let mut out = [0.0; 3];
         linear.add_to(&[1.0, 0.1], &mut out);
         assert_eq!((linear.rows(), out), (3, [2.0, 4.0, 6.0]));
+    }
+
+    #[test]
+    fn vectors_side_by_side_give_what_each_gives_alone() {
+        for (columns, precision) in
+            [(5, Precision::Float), (5, Precision::fastest()), (70, Precision::fastest())]
+        {
+            let values: Vec<f32> = (0..columns * 7).map(|i| ((i * 37 % 101) as f32 - 50.0) / 50.0).collect();
+            for linear in
+                [Linear::turned(&values, columns, precision), Linear::new(&values, columns, precision)]
+            {
+                let x: Vec<Side> = (0..columns)
+                    .map(|c| std::array::from_fn(|s| ((c * 13 + s * 7) % 11) as f32 - 5.0))
+                    .collect();
+                let mut together = vec![[0.25; SIDE]; linear.rows()];
+                linear.add_to_side(&x, &mut together);
+                for side in 0..SIDE {
+                    let one: Vec<f32> = x.iter().map(|x| x[side]).collect();
+                    let mut alone = vec![0.25; linear.rows()];
+                    linear.add_to(&one, &mut alone);
+                    let side: Vec<f32> = together.iter().map(|t| t[side]).collect();
+                    assert_eq!(side, alone);
+                }
+            }
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::id::DisplayId;
 use crate::privacy::Scope;
+use crate::profile::declared::{self, Fact};
 use crate::recommend::Language;
 use crate::web::Fault;
 use axum::body::Bytes;
@@ -60,6 +61,18 @@ pub enum KioskAct {
         /// Whether it is paused from now on.
         on: bool,
     },
+    /// Wants to see what they declared of themselves, and what can be declared.
+    Facts {
+        /// In which language.
+        language: Language,
+    },
+    /// Declares this of themselves, in place of what was declared before.
+    Declare {
+        /// All of it.
+        facts: Vec<Fact>,
+        /// In which language to answer.
+        language: Language,
+    },
     /// Wants a copy of all that is kept.
     Export,
     /// Wants all of it erased.
@@ -116,6 +129,11 @@ pub enum KioskAnswer {
     Joined(Joined),
     /// What is kept.
     Mine(Mine),
+    /// What can be declared, and what is.
+    Facts {
+        /// Everything that can be declared here, in groups.
+        offered: Vec<FactOffered>,
+    },
     /// Recognition is paused, or not any more.
     Paused {
         /// Whether it is.
@@ -182,6 +200,33 @@ pub struct Mine {
     pub knows: Vec<String>,
 }
 
+/// A fact that a member can declare.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FactOffered {
+    /// The word to send back.
+    pub fact: String,
+    /// What the page lists it under.
+    pub group: FactGroup,
+    /// What a person reads.
+    pub text: String,
+    /// Whether the member declares it.
+    pub on: bool,
+}
+
+/// Headings that facts are listed under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FactGroup {
+    /// What is not eaten or drunk: products marked so in the catalogue are left out.
+    LeavesOut,
+    /// What is preferred.
+    Likes,
+    /// Categories that are liked.
+    Categories,
+    /// Brands that are liked.
+    Brands,
+}
+
 /// One consent.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ConsentGiven {
@@ -218,6 +263,7 @@ struct ActIn {
     session: Option<String>,
     code: Option<String>,
     scope: Option<String>,
+    facts: Option<Vec<String>>,
     language: Option<Language>,
     old_enough: Option<bool>,
     on: Option<bool>,
@@ -255,6 +301,15 @@ pub fn act(kiosk: &DisplayId, bytes: &[u8]) -> Result<KioskRequest, Fault> {
         },
         "mine" => KioskAct::Mine { language },
         "pause" => KioskAct::Pause { on: read.on.ok_or_else(|| missing("on"))? },
+        "facts" => KioskAct::Facts { language },
+        "declare" => {
+            let words = read.facts.ok_or_else(|| missing("facts"))?;
+            if words.len() > declared::MOST {
+                return Err(fault(format!("more than {} facts", declared::MOST), "facts"));
+            }
+            let facts = words.iter().map(|word| word.parse()).collect::<Result<_, declared::UnknownFact>>();
+            KioskAct::Declare { facts: facts.map_err(|e| fault(e.to_string(), "facts"))?, language }
+        }
         "export" => KioskAct::Export,
         "forget" => KioskAct::Forget,
         other => return Err(fault(format!("a kiosk cannot do {other:?}"), "do")),
@@ -283,6 +338,9 @@ mod tests {
             read(agree).unwrap(),
             KioskAct::Agree { scope: Scope::Face, language: Language::Zh, old_enough: true }
         );
+        let declare = r#"{"do":"declare","session":"s","facts":["vegan","category:Tea"],"language":"en"}"#;
+        let facts = vec![Fact::Vegan, Fact::Category("Tea".into())];
+        assert_eq!(read(declare).unwrap(), KioskAct::Declare { facts, language: Language::En });
     }
 
     #[test]
@@ -293,6 +351,8 @@ mod tests {
             (r#"{"do":"agree","scope":"all","old_enough":true}"#, "scope"),
             (r#"{"do":"dance"}"#, "do"),
             (r#"{"do":"pause"}"#, "on"),
+            (r#"{"do":"declare"}"#, "facts"),
+            (r#"{"do":"declare","facts":["tall"]}"#, "facts"),
             (r#"{"do":"card","code":""}"#, "code"),
             (r#"{"do":"begin","more":1}"#, ""),
             ("", ""),
@@ -309,7 +369,7 @@ mod tests {
 
         #[test]
         fn no_text_in_an_act_panics(what in "\\PC{0,20}", text in "\\PC{0,200}", flag in any::<bool>()) {
-            let json = serde_json::json!({"do": what, "session": text, "code": text, "on": flag});
+            let json = serde_json::json!({"do": what, "session": text, "code": text, "on": flag, "facts": [text]});
             let _ = act(&DisplayId::new("k").unwrap(), json.to_string().as_bytes());
         }
     }

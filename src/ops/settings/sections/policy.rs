@@ -25,6 +25,9 @@ pub(super) fn read(table: &Table<'_, '_>, promotions: &[Table<'_, '_>], time_zon
         discoveries: table.or("discoveries", &whole(0..=12, "products"), default.discoveries),
         diversity: table.or("diversity", &number(0.0..=5.0, "taken off a score"), default.diversity),
         price_level: table.or("price_level", &number(0.0..=5.0, "taken off a score"), default.price_level),
+        declared: table.or("declared", &number(0.0..=3.0, "added to a score"), default.declared),
+        viewed: table.or("viewed", &number(0.0..=3.0, "added to a score"), default.viewed),
+        view_lasts: table.or("view_lasts", &pause(), default.view_lasts),
         explore: table.or("explore", &number(0.0..=1.0, "a share of the slates"), default.explore),
         promotions: promotions.iter().filter_map(|table| promotion(table, &zone)).collect(),
     };
