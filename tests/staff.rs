@@ -2,10 +2,13 @@
 //! zones, "not this person", products, the day. With `SHOPGUIDE_SHOTS=FOLDER` it keeps screenshots there.
 
 mod browser;
+#[path = "browser/faults.rs"]
+mod faults;
 mod harness;
 
 use browser::Browser;
 use fantoccini::Locator;
+use faults::{all_reached, good};
 use harness::{Daemon, Shop, eventually, printed, shopguide};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -43,6 +46,7 @@ P-3,Wildflower Honey 450 g,Breakfast,6.75,\"Aisle 4, shelf C\",0
 P-4,Olive Oil Kalamata 750 ml,Pantry,9.99,\"Aisle 6, shelf D\",7
 P-5,Dark Chocolate 85 % Ecuador,Sweets,3.19,Checkout 1,30
 P-6,Espresso Beans,Coffee,8.49,Aisle 6,30
+P-7,Olive Oil Toscana 500 ml,Pantry,8.49,\"Aisle 6, shelf D\",5
 ";
 
 /// Adds a user as an administrator does at the command line.
@@ -67,7 +71,7 @@ fn shop() -> (Shop, Daemon) {
     assert!(out.status.success(), "{}", printed(&out));
     let daemon = shop.run();
     for n in 0..8 {
-        buy(&daemon, &format!("r{n}"), None, &["P-4", "P-5"]);
+        buy(&daemon, &format!("r{n}"), None, &["P-4", "P-5", "P-6", "P-7"]);
     }
     (shop, daemon)
 }
@@ -134,13 +138,43 @@ async fn staff_see_two_members_in_two_zones_and_take_one_back_within_a_second() 
 
     // sold, and another in place of one that is not wanted
     buy(&daemon, "own", Some(&anna), &["P-1", "P-2"]);
+    tokio::time::sleep(Duration::from_secs(3)).await; // her slate has followed the receipt
     let of_front =
         "[...document.querySelectorAll('.guest')].find(g => g.textContent.includes('zone entrance'))";
     browser.ask(&format!("{of_front}.querySelector('.item-acts .main').click()")).await;
     browser.until("sold", "return document.getElementById('day').textContent.includes('1sold')").await;
-    let first = browser.ask(&format!("return {of_front}.querySelector('.item strong').textContent")).await;
-    browser.ask(&format!("[...{of_front}.querySelectorAll('.item-acts button')].find(b => b.textContent === 'Swap').click()")).await;
-    browser.until("swapped", &format!("return ![...{of_front}.querySelectorAll('.item strong')].some(s => s.textContent === {first})")).await;
+    let oil =
+        format!("[...{of_front}.querySelectorAll('.item')].find(i => i.textContent.includes('Olive Oil'))");
+    let press = async |word: &str| {
+        let press = format!(
+            "[...{oil}.querySelectorAll('.item-acts button')].find(b => b.textContent === '{word}').click()"
+        );
+        browser.ask(&press).await;
+    };
+    let before = browser.ask(&format!("return {oil}.querySelector('strong').textContent")).await;
+    press("Swap").await;
+    browser
+        .until(
+            "what could stand there",
+            &format!("return {oil}.querySelectorAll('.instead button').length > 0"),
+        )
+        .await;
+    let other = browser.ask(&format!("return {oil}.querySelector('.instead strong').textContent")).await;
+    assert!(
+        other != before && other.as_str().unwrap().contains("Olive Oil"),
+        "{other} in the place of {before}"
+    );
+    browser.shot("staff-swap").await;
+    browser.ask(&format!("{oil}.querySelector('.instead button').click()")).await;
+    let swapped = format!("return {oil}?.querySelector('strong').textContent === {other}");
+    browser.until("swapped", &swapped).await;
+    let kinds = browser.ask(&format!("return [...{of_front}.querySelectorAll('.item')].length")).await;
+    assert_eq!(kinds, 3, "the rest of the slate stays");
+    press("Not wanted").await;
+    let gone = format!(
+        "return ![...{of_front}.querySelectorAll('.item strong')].some(s => s.textContent === {other})"
+    );
+    browser.until("not wanted", &gone).await;
 
     // not this person: off the display within a second
     let shows = |daemon: &Daemon| kiosk_shows_personal(daemon, "shelf");
@@ -175,12 +209,33 @@ async fn staff_see_two_members_in_two_zones_and_take_one_back_within_a_second() 
     browser.shot("staff-found").await;
     assert!(!browser.client.source().await.unwrap().contains(&anna), "the card's number is on the page");
 
+    // her copy goes to paper, and is not seen on this screen
+    browser.ask("window.print = () => { window.onPaper = document.getElementById('copy').innerHTML }").await;
+    browser.ask("document.querySelector('#member-found button').click()").await;
+    browser.until("printed", "return !!window.onPaper").await;
+    let paper = browser.ask("return window.onPaper").await;
+    for kept in [anna.as_str(), "Oat Drink", "€2.95", "Purchases", "Consents"] {
+        assert!(paper.as_str().unwrap().contains(kept), "{kept} is not on paper: {paper}");
+    }
+    let seen = browser.ask("return document.getElementById('copy').offsetParent !== null").await;
+    assert_eq!(seen, false, "a member's copy is on the screen");
+    browser.print(true);
+    browser.shot("staff-copy").await;
+    browser.print(false);
+    browser.ask("dispatchEvent(new Event('afterprint'))").await;
+    assert!(!browser.client.source().await.unwrap().contains(&anna), "the copy stays on the page");
+
     // a change without the page's own token is refused, also with the cookie
     let bare = browser.ask("return fetch('/staff/do', {method: 'POST', headers: {'content-type': 'application/json'}, body: '{\"do\":\"day\"}'}).then(r => r.status)").await;
     assert_eq!(bare, 403);
     assert_eq!(browser.ask("return document.cookie").await, "", "a script can read the cookie");
-    browser.glass(800, 1200);
-    browser.shot("staff-tablet").await;
+    for (width, height) in [(1280, 900), (800, 1200), (390, 844)] {
+        browser.glass(width, height);
+        let what = format!("staff-{width}");
+        good(&browser, &what).await;
+        all_reached(&browser, &what).await;
+        browser.shot(&what).await;
+    }
     browser.click("#sign-out").await;
     browser.until("signed out", "return location.pathname === '/sign-in'").await;
     browser.client.goto(&url("/staff")).await.unwrap();

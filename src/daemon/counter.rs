@@ -5,10 +5,11 @@ use crate::clock::Clock;
 use crate::display::StoreSettings;
 use crate::privacy::audit::{Action, Audited};
 use crate::privacy::password;
-use crate::recommend::{Language, Product};
+use crate::recommend::{Language, Money, Product};
 use crate::storage::{Day, Role, StorageError, Store};
 use crate::web::{Found, Kept, MemberFound};
 use jiff::tz::TimeZone;
+use serde_json::Value;
 
 /// Products that a search gives at most.
 const MOST: usize = 20;
@@ -89,6 +90,33 @@ impl Counter {
         let knows = known_of(&self.store, member.id, &zone, Language::En, at)?;
         let since = member.joined.to_zoned(zone).strftime("%F").to_string();
         Ok(Some(MemberFound { alias: member.alias, since, knows }))
+    }
+
+    /// All that is kept of the member with the card that they handed over, to be printed for them: times
+    /// and prices as a person reads them. The copy is audited.
+    pub fn copy(&self, card: &str, by: &str) -> Result<Option<Value>, StorageError> {
+        let Some(member) = holder(&self.store, card)? else { return Ok(None) };
+        let mut copy = self.store.export(member.id, &format!("staff {by}"), self.clock.now().utc)?;
+        self.readable(&mut copy);
+        Ok(Some(copy))
+    }
+
+    fn readable(&self, value: &mut Value) {
+        match value {
+            Value::Array(list) => list.iter_mut().for_each(|v| self.readable(v)),
+            Value::Object(map) => {
+                if let Some(price) = map.get("unit_price").and_then(Value::as_i64) {
+                    map.insert("unit_price".into(), self.shop.price(Money(price)).into());
+                }
+                map.values_mut().for_each(|v| self.readable(v));
+            }
+            Value::String(text) => {
+                if let Ok(at) = text.parse::<jiff::Timestamp>() {
+                    *text = at.to_zoned(self.zone()).strftime("%F %R").to_string();
+                }
+            }
+            _ => {}
+        }
     }
 
     /// The day so far, from midnight of the store's own time.

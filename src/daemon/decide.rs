@@ -4,9 +4,12 @@
 //! What always holds: it never waits for the disk to record (that is the recording thread's work),
 //! and of a face that is no member's nothing remains after its sighting was handled.
 
+mod alike;
 mod presence;
 mod refresh;
 mod review;
+
+pub use alike::{AskAlike, AskSwap, ask};
 
 use super::heartbeat::Heartbeat;
 use super::record::{Record, Recorder};
@@ -21,6 +24,7 @@ use crate::ops::metrics::Metrics;
 use crate::ops::settings::Settings;
 use crate::publish::Desired;
 use crate::publish::wire::{VisitMessage, VisitTag};
+use crate::recommend::alike::Alike;
 use crate::recommend::{Audience, Catalogue, PolicySettings, Shop, Slate};
 use crate::storage::{Revisions, StorageError, Store};
 use crate::vision::{Settled, Sighting, TrackId};
@@ -30,7 +34,7 @@ use crate::web::{Floor, Live, LiveEvent, LiveWhat, Review, Why};
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 
 /// How often the thread looks at the time when nothing arrives.
@@ -53,6 +57,10 @@ pub enum Input {
     Gone(MemberId),
     /// Staff said that whoever stands in the zone is not this member.
     NotThem(MemberId, ZoneId),
+    /// Somebody wants products like one.
+    Alike(AskAlike, SyncSender<Vec<Alike>>),
+    /// Staff put another product in place of one; the answer says whether that was done.
+    Swap(AskSwap, SyncSender<bool>),
     /// Members were erased or paused: read them again at once.
     Members,
     /// A member's receipt was stored.
@@ -246,6 +254,12 @@ impl Decider {
                 for presence in self.visits.forget(member) {
                     self.present(presence);
                 }
+            }
+            Input::Alike(asked, reply) => {
+                let _ = reply.try_send(self.alike(&asked, now));
+            }
+            Input::Swap(asked, reply) => {
+                let _ = reply.try_send(self.swap(&asked, now));
             }
             Input::Members => self.looked = None,
             Input::Bought(member) => self.bought(member, now),

@@ -10,23 +10,24 @@
 mod declaring;
 mod joining;
 
-use super::decide::Input;
+use super::decide::{AskAlike, Input, ask};
 use super::models::{self, NewEyes};
 use super::stocktake;
 use crate::camera::{Cameras, decode};
 use crate::clock::{Clock, Now};
-use crate::display::KioskSettings;
+use crate::display::{KioskSettings, StoreSettings};
 use crate::gallery::{Gallery, enrolment};
 use crate::id::{DisplayId, MemberId};
 use crate::privacy::audit::{Action, Audited};
 use crate::privacy::{Consent, Scope, consent, pseudonym};
 use crate::profile::Profile;
 use crate::publish::Desired;
-use crate::recommend::{Audience, Language, portrait};
+use crate::recommend::{Audience, Language, Product, portrait};
 use crate::storage::{Member, NewMember, StorageError, Store};
 use crate::vision::{Eyes, code};
 use crate::web::{
-    ConsentGiven, Erased, Fault, Joined, KioskAct, KioskAnswer, KioskHint, KioskRequest, Mine, Refused,
+    AlikeView, ConsentGiven, Erased, Fault, Joined, KioskAct, KioskAnswer, KioskHint, KioskRequest, Mine,
+    Refused,
 };
 use jiff::tz::TimeZone;
 use joining::{Joining, Step};
@@ -41,6 +42,8 @@ const EXPORT_WAITS: Duration = Duration::from_secs(300);
 const WRONG_CARDS: u32 = 8;
 /// That while.
 const WRONG_PAUSE: Duration = Duration::from_secs(60);
+/// Products that are shown as like another.
+const ALIKE: usize = 4;
 
 /// What the desk works with.
 pub struct Means {
@@ -58,8 +61,8 @@ pub struct Means {
     pub new_eyes: NewEyes,
     /// The score that a match needs, if the settings say.
     pub threshold: Option<f32>,
-    /// Days of the shop begin here.
-    pub time_zone: TimeZone,
+    /// Currency and time zone.
+    pub shop: StoreSettings,
 }
 
 /// The desk of all kiosks.
@@ -207,7 +210,13 @@ impl Desk {
                 self.tell(Input::Declared(member));
                 self.facts(member, language)
             }
-            KioskAct::Export => {
+            KioskAct::Like { sku, language } => {
+                let member = known(member)?;
+                drop(open);
+                self.alike(kiosk, member, sku, language)
+            }
+            KioskAct::List { skus } => self.list(&skus).map_err(refused),
+            KioskAct::Export { .. } => {
                 let member = known(member)?;
                 let export = self.means.store.export(member, &by(settings), now.utc).map_err(refused)?;
                 let text = serde_json::to_string_pretty(&export).unwrap_or_default();
@@ -223,7 +232,7 @@ impl Desk {
                 self.end(&mut open, &kiosk);
                 self.tell(Input::Members);
                 Ok(KioskAnswer::Forgotten(Erased {
-                    at: done.at.to_zoned(self.means.time_zone.clone()).strftime("%F %R").to_string(),
+                    at: done.at.to_zoned(self.zone()).strftime("%F %R").to_string(),
                     templates: done.templates,
                     visits: done.visits,
                     slates: done.slates,
@@ -374,6 +383,36 @@ impl Desk {
         Ok((seen, gallery, threshold))
     }
 
+    fn zone(&self) -> TimeZone {
+        TimeZone::get(&self.means.shop.time_zone).unwrap_or(TimeZone::UTC)
+    }
+
+    fn alike(
+        &self,
+        display: DisplayId,
+        member: MemberId,
+        sku: String,
+        language: Language,
+    ) -> Result<KioskAnswer, Refused> {
+        let asked =
+            AskAlike { member, display, sku, items: ALIKE, for_a_slate: false, language: Some(language) };
+        let found =
+            ask(&self.means.decider, |reply| Input::Alike(asked, reply)).ok_or_else(super::inbox::busy)?;
+        let items = found.into_iter().map(|alike| AlikeView::new(alike, &self.means.shop)).collect();
+        Ok(KioskAnswer::Alike { items })
+    }
+
+    /// A list to take along: products by their present names, and where they stand.
+    fn list(&self, skus: &[String]) -> Result<KioskAnswer, StorageError> {
+        let products = self.means.store.products()?;
+        let named = |sku: &String| products.iter().find(|p| p.sku == *sku && p.may_be_shown());
+        let line = |p: &Product| match &p.place {
+            Some(place) => format!("{} ({place})", p.name),
+            None => p.name.clone(),
+        };
+        Ok(KioskAnswer::Listed { lines: skus.iter().filter_map(named).map(line).collect() })
+    }
+
     fn join(&self, kiosk: &KioskSettings, consent: Consent) -> Result<Member, StorageError> {
         let by = by(kiosk);
         self.means.store.add_member(NewMember { token: None, name: None, contact: None, consent, by })
@@ -406,7 +445,7 @@ impl Desk {
             let entry =
                 Audited { at: now.utc, by: by.to_owned(), action: Action::View, member: Some(id), detail };
             store.audit(entry)?;
-            let zone = &self.means.time_zone;
+            let zone = &self.zone();
             let day = |t: jiff::Timestamp| t.to_zoned(zone.clone()).strftime("%F").to_string();
             let consent =
                 |c: Consent| ConsentGiven { face: c.scope == Scope::Face, version: c.version, at: day(c.at) };

@@ -2,7 +2,7 @@
 //! each is answered only after its commit, and what can never be taken is refused in words.
 
 use super::counter::Counter;
-use super::decide::Input;
+use super::decide::{AskAlike, AskSwap, Input, ask};
 use super::desk::Desk;
 use crate::camera::{Cameras, PostError};
 use crate::clock::Clock;
@@ -11,7 +11,8 @@ use crate::publish::wire::{CatalogueMessage, ProductMessage, ReceiptMessage, Sto
 use crate::publish::{Delivery, Incoming};
 use crate::storage::{Card, NewLine, NewProduct, NewReceipt, Outcome, Recorded, StorageError, Store};
 use crate::web::{
-    Changes, Counted, Fault, FrameRefused, LineIn, ProductIn, ReceiptIn, Refused, Request, StockIn,
+    AlikeView, Changes, Counted, Fault, FrameRefused, LineIn, ProductIn, ReceiptIn, Refused, Request,
+    StockIn, Swap,
 };
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
@@ -19,6 +20,9 @@ use tokio::sync::{Semaphore, mpsc};
 
 /// Requests and deliveries that are worked on at once; the rest waits in their queues.
 const AT_ONCE: usize = 16;
+
+/// Products that staff are offered to put in another's place.
+const INSTEAD: usize = 4;
 
 /// Takes what comes from outside. Cheap to clone.
 #[derive(Clone)]
@@ -80,11 +84,25 @@ impl Inbox {
                 let _ = reply.send(self.desk.export(&code));
             }
             Request::NotThem(member, zone) => self.tell(Input::NotThem(member, zone)),
+            Request::Instead(member, display, sku, reply) => {
+                let asked =
+                    AskAlike { member, display, sku, items: INSTEAD, for_a_slate: true, language: None };
+                let found = ask(&self.decider, |reply| Input::Alike(asked, reply));
+                let view = |alike| AlikeView::new(alike, &self.counter.shop);
+                let _ = reply.send(found.map(|f| f.into_iter().map(view).collect()).ok_or_else(busy));
+            }
+            Request::Swap(Swap { display, slate, sku, with }, reply) => {
+                let asked = AskSwap { display, slate, sku, with };
+                let _ = reply.send(ask(&self.decider, |reply| Input::Swap(asked, reply)).ok_or_else(busy));
+            }
             Request::Search(words, reply) => {
                 let _ = reply.send(self.counter.search(&words).map_err(refused));
             }
             Request::Member(card, by, reply) => {
                 let _ = reply.send(self.counter.member(&card, &by).map_err(refused));
+            }
+            Request::Copy(card, by, reply) => {
+                let _ = reply.send(self.counter.copy(&card, &by).map_err(refused));
             }
             Request::Day(reply) => {
                 let _ = reply.send(self.counter.day().map_err(refused));
@@ -191,6 +209,15 @@ pub(super) fn refused(error: StorageError) -> Refused {
         }
         _ => Refused::Unavailable(fault("send it again later; nothing was stored")),
     }
+}
+
+/// The deciding thread gave no answer in time.
+pub(super) fn busy() -> Refused {
+    Refused::Unavailable(Fault::new(
+        "the appliance is busy",
+        "",
+        "try again in a moment; nothing was changed",
+    ))
 }
 
 fn from_bus(receipt: &ReceiptMessage) -> NewReceipt {

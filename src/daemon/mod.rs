@@ -20,6 +20,7 @@ mod status;
 pub mod stocktake;
 
 use crate::broker::{Broker, BrokerError};
+use crate::camera::settings::Source;
 use crate::camera::{Cameras, DemoFeed, Mailbox};
 use crate::clock::Clock;
 use crate::id::CameraId;
@@ -36,7 +37,6 @@ use decide::{Decider, Input, Out};
 use desk::Desk;
 use heartbeat::Heartbeat;
 use inbox::Inbox;
-use jiff::tz::TimeZone;
 use look::{Looker, Recognition};
 use models::Models;
 use pulse::Pulse;
@@ -230,7 +230,7 @@ impl Daemon {
                 desired: desired.clone(),
                 new_eyes: new_eyes.clone(),
                 threshold: settings.recognition.threshold,
-                time_zone: TimeZone::get(&settings.store.time_zone).unwrap_or(TimeZone::UTC),
+                shop: settings.store.clone(),
             },
         );
         let desk = Arc::new(desk);
@@ -311,6 +311,13 @@ impl Daemon {
                 store: known.store,
                 displays: known.displays,
                 kiosks: known.kiosks,
+                areas: known.areas,
+                watched: known
+                    .cameras
+                    .iter()
+                    .filter(|c| c.source != Source::Browser)
+                    .map(|c| c.zone.clone())
+                    .collect(),
                 keep_days: known.storage.keep_days,
                 desired,
                 floor,

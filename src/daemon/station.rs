@@ -4,12 +4,16 @@
 //! What always holds: a personal slate is for a member whose turn it is and who is present; its
 //! `valid_until` is never further away than `personal_for`; sequences only grow, also over restarts.
 
+use super::decide::AskSwap;
 use crate::clock::Now;
 use crate::display::{DisplaySettings, Layout, Turns};
 use crate::id::{MemberId, ProductId, SlateId};
 use crate::profile::declared::Fact;
 use crate::publish::{Desired, Screen};
-use crate::recommend::{self, Audience, Catalogue, Moment, PolicySettings, Shop, Slate, Suggestion, text};
+use crate::recommend::alike::{self, Alike, Wanted};
+use crate::recommend::{
+    self, Audience, Catalogue, Language, Moment, PolicySettings, Shop, Slate, Suggestion, text,
+};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -168,18 +172,72 @@ impl Station {
         Some(slate)
     }
 
-    /// Makes the slate of the member whose turn it is.
-    pub fn personal(&mut self, person: &Person, means: &mut Means<'_>, personal_for: Duration) -> Arc<Slate> {
-        let (now, member) = (means.now, person.member);
-        let moment = Moment {
+    fn moment(&self, person: &Person, means: &Means<'_>) -> Moment {
+        Moment {
             just_bought: person.just_bought.clone(),
             dismissed: person.dismissed.clone(),
             facts: person.facts.clone(),
             viewed: person.viewed.clone(),
             category: self.settings.category.clone(),
             chance: rand::random(),
-            ..Moment::plain(now.utc, means.hour)
-        };
+            ..Moment::plain(means.now.utc, means.hour)
+        }
+    }
+
+    /// Products like one, for a member; never what is on the slate already.
+    pub fn alike(
+        &self,
+        person: &Person,
+        means: &mut Means<'_>,
+        wanted: Wanted<'_>,
+        language: Option<Language>,
+    ) -> Vec<Alike> {
+        let mut moment = self.moment(person, means);
+        let shown = self.personal.iter().filter(|(member, _)| *member == person.member);
+        moment.dismissed.extend(shown.flat_map(|(_, slate)| slate.items.iter().map(|i| i.product)));
+        let language = language.unwrap_or(self.settings.language);
+        alike::alike(
+            means.shop,
+            means.catalogue,
+            Some(person.member),
+            wanted,
+            (&moment, means.policy),
+            language,
+        )
+    }
+
+    /// Puts another product in place of one on the slate that is up: the product that went, and the new
+    /// slate. `None` if that slate is not up any more, or no slate may show what is to come.
+    pub fn swap(
+        &mut self,
+        person: &Person,
+        means: &mut Means<'_>,
+        swap: &AskSwap,
+        personal_for: Duration,
+    ) -> Option<(ProductId, Arc<Slate>)> {
+        let (member, old) =
+            self.personal.clone().filter(|(m, s)| *m == person.member && s.id == swap.slate)?;
+        let place = old.items.iter().position(|i| i.sku == swap.sku)?;
+        if old.items.iter().any(|i| i.sku == swap.with) {
+            return None;
+        }
+        let (moment, language) = (self.moment(person, means), self.settings.language);
+        let mut items = old.items.clone();
+        items[place] =
+            alike::one(means.shop, means.catalogue, member, &swap.with, (&moment, means.policy), language)?;
+        let audience = Audience::Personal { member };
+        let mut slate = self.slate(means.ids, means.now, audience, items);
+        slate.valid_until = means.now.utc + personal_for;
+        slate.greeting.clone_from(&old.greeting);
+        let slate = Arc::new(slate);
+        self.personal = Some((member, slate.clone()));
+        Some((old.items[place].product, slate))
+    }
+
+    /// Makes the slate of the member whose turn it is.
+    pub fn personal(&mut self, person: &Person, means: &mut Means<'_>, personal_for: Duration) -> Arc<Slate> {
+        let (now, member) = (means.now, person.member);
+        let moment = self.moment(person, means);
         let greeting = text::greeting(self.settings.language).to_owned();
         let items = self.suggest(means, Some(member), &moment);
         let mut slate = self.slate(means.ids, now, Audience::Personal { member }, items);

@@ -1,8 +1,10 @@
 //! What a display shows and when it stops being true. Pure.
 
+mod area;
 mod kiosk;
 mod turns;
 
+pub use area::{Area, area_of};
 pub use kiosk::KioskSettings;
 pub use turns::Turns;
 

@@ -5,6 +5,7 @@
 //! may not be shown on a shared screen is never on a slate, and what a reason names really raised its
 //! product's score: without it the score is lower.
 
+pub mod alike;
 mod catalogue;
 pub mod policy;
 pub mod portrait;
@@ -85,18 +86,23 @@ pub fn suggest(
 ) -> Vec<Suggestion> {
     let mut ranking = shop.rank(member, catalogue, moment);
     let decision = policy::choose(shop, &mut ranking, items, moment, settings);
-    let suggestion = |chosen: policy::Chosen<'_>| Suggestion {
-        product: chosen.candidate.product.id,
-        sku: chosen.candidate.product.sku.clone(),
-        name: chosen.candidate.product.name.clone(),
-        price: chosen.candidate.product.price,
-        place: chosen.candidate.product.place.clone(),
-        score: chosen.candidate.score,
-        propensity: chosen.propensity,
-        reason_text: text::reason(&chosen.why.reason, language),
-        reason: chosen.why.reason,
-    };
-    decision.chosen.into_iter().map(suggestion).collect()
+    let made = |c: policy::Chosen<'_>| suggestion(&c.candidate, c.why, c.propensity, language);
+    decision.chosen.into_iter().map(made).collect()
+}
+
+fn suggestion(candidate: &Candidate<'_>, why: Weighed, propensity: f64, language: Language) -> Suggestion {
+    let product = candidate.product;
+    Suggestion {
+        product: product.id,
+        sku: product.sku.clone(),
+        name: product.name.clone(),
+        price: product.price,
+        place: product.place.clone(),
+        score: candidate.score,
+        propensity,
+        reason_text: text::reason(&why.reason, language),
+        reason: why.reason,
+    }
 }
 
 #[cfg(test)]

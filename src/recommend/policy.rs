@@ -181,7 +181,7 @@ fn better(a: &Candidate<'_>, b: &Candidate<'_>) -> std::cmp::Ordering {
 }
 
 /// The rule that keeps a product off the slate, if one does.
-fn bar(candidate: &Candidate<'_>, moment: &Moment) -> Option<Rule> {
+pub(super) fn bar(candidate: &Candidate<'_>, moment: &Moment) -> Option<Rule> {
     let product = candidate.product;
     let other = |category: &String| !candidate.own && !product.category.contains(category);
     if product.withdrawn {

@@ -286,6 +286,43 @@ fn what_goes_together_is_named_but_never_by_what_must_not_be_named() {
     assert!(!reasons(&scene).iter().any(|r| matches!(r, Reason::GoesWith { .. })));
 }
 
+#[test]
+fn more_like_this_names_what_is_alike_and_what_both_have() {
+    let mut scene = Scene::new(&[history(&every(7, 1, 4, 3))]);
+    for (id, brand) in [(0, "Hill"), (3, "Dale"), (6, "Hill"), (9, "Dale")] {
+        scene.products[id].brand = Some(brand.into());
+    }
+    scene.products[9].stock = Some(0);
+    let like = |items, for_a_slate, moment: &Moment| {
+        let (mut shop, catalogue) = (scene.shop(), scene.catalogue());
+        let wanted = alike::Wanted { sku: "p0", items, for_a_slate };
+        alike::alike(
+            &mut shop,
+            &catalogue,
+            Some(MemberId(1)),
+            wanted,
+            (moment, &scene.settings),
+            Language::En,
+        )
+    };
+    let ids = |found: &[alike::Alike]| found.iter().map(|a| a.product.id.0).collect::<Vec<_>>();
+    let found = like(4, false, &moment());
+    assert_eq!(ids(&found), [6, 3], "of one category and brand first; what is sold out never");
+    assert_eq!(found[0].common, ["tea", "Hill"]);
+    assert_eq!(found[1].common, ["tea"]);
+    let filled = like(4, true, &moment());
+    assert_eq!(ids(&filled)[..2], [6, 3]);
+    assert!(filled.len() == 4 && filled[2].common.is_empty() && filled.iter().all(|a| a.reason.is_some()));
+    let dismissed = Moment { dismissed: [ProductId(6)].into(), ..moment() };
+    assert_eq!(ids(&like(4, false, &dismissed)), [3]);
+    let (mut shop, catalogue) = (scene.shop(), scene.catalogue());
+    let mut one =
+        |sku| alike::one(&mut shop, &catalogue, MemberId(1), sku, (&moment(), &scene.settings), Language::En);
+    assert!(one("p9").is_none(), "sold out");
+    assert!(one("none").is_none());
+    assert!(one("p3").is_some_and(|s| !s.reason_text.is_empty()));
+}
+
 prop_compose! {
     fn any_scene()(
         flags in prop::collection::vec((0u8..16, 0u32..50), 1..40),
@@ -319,6 +356,16 @@ proptest! {
             if let Reason::GoesWith { with, .. } = &s.reason {
                 prop_assert!(!forbidden.contains(with));
             }
+        }
+    }
+
+    #[test]
+    fn nothing_forbidden_is_named_as_like_another(scene in any_scene(), sku in 0i64..40, fill in any::<bool>()) {
+        let (mut shop, catalogue) = (scene.shop(), scene.catalogue());
+        let sku = format!("p{sku}");
+        let wanted = alike::Wanted { sku: &sku, items: 5, for_a_slate: fill };
+        for a in alike::alike(&mut shop, &catalogue, Some(MemberId(1)), wanted, (&moment(), &scene.settings), Language::En) {
+            prop_assert!(a.product.may_be_shown() && a.product.sku != sku);
         }
     }
 

@@ -4,12 +4,13 @@
 //! person comes by one address that asks for the session, and the page throws it away with the session;
 //! an export is read once, by whoever holds its code.
 
+mod map;
 mod page;
 mod words;
 
-use super::refusal::{Fault, fault_json, in_words};
-use super::{KioskAnswer, KioskRequest, Request, Shared, Web, api, inbound};
-use crate::display::KioskSettings;
+use super::refusal::{fault_json, in_words};
+use super::{KioskAct, KioskAnswer, KioskRequest, Request, Shared, Web, api, inbound};
+use crate::display::{KioskSettings, area_of};
 use crate::id::DisplayId;
 use crate::recommend::Language;
 use axum::Json;
@@ -22,10 +23,9 @@ use base64::Engine as _;
 use qrcode::render::svg;
 use qrcode::{EcLevel, QrCode};
 use serde::Deserialize;
-use serde_json::json;
 
-/// Most products of a shopping list.
-const LIST: usize = 24;
+/// Bytes in a code that a phone still reads off a screen.
+const SCANNED: usize = 900;
 
 fn kiosk<'w>(web: &'w Shared, id: &str, headers: &HeaderMap) -> Result<&'w KioskSettings, Response> {
     let known = DisplayId::new(id).ok().and_then(|id| web.app.kiosks.iter().find(|k| k.id == id));
@@ -55,7 +55,7 @@ pub(super) async fn page(
     match kiosk(&web, &id, &headers) {
         Ok(kiosk) => {
             let language = asked.lang.unwrap_or(kiosk.language);
-            let page = page::page(kiosk, language, &web.app.store.name, web.app.keep_days);
+            let page = page::page(kiosk, language, &web.app);
             Html(page.into_string()).into_response()
         }
         Err(refused) => refused,
@@ -96,7 +96,7 @@ pub(super) async fn frame(
     let done = async {
         let kiosk = kiosk(&web, &id, &headers)?;
         let bytes = api::jpeg_body(&headers, body)?;
-        let act = super::KioskAct::Frame(bytes);
+        let act = KioskAct::Frame(bytes);
         answer(&web, KioskRequest { kiosk: kiosk.id.clone(), session: Some(of.session), act }).await
     };
     done.await.into_response()
@@ -104,20 +104,47 @@ pub(super) async fn frame(
 
 async fn answer(web: &Shared, request: KioskRequest) -> Result<Json<serde_json::Value>, Response> {
     let kiosk = request.kiosk.clone();
+    let origin = match &request.act {
+        KioskAct::Export { origin } => origin.clone(),
+        _ => String::new(),
+    };
     let answer = api::ask(web, |reply| Request::Kiosk(request, reply)).await?;
     let answer = answer.map_err(IntoResponse::into_response)?;
     let mut json = serde_json::to_value(&answer).unwrap_or_default();
     match &answer {
         KioskAnswer::Joined(joined) => json["qr"] = picture(&joined.card).into(),
-        KioskAnswer::Exported { code, .. } => json["path"] = format!("/kiosk/{kiosk}/export/{code}").into(),
+        KioskAnswer::Exported { code, .. } => {
+            let path = format!("/kiosk/{kiosk}/export/{code}");
+            json["qr"] = picture(&format!("{origin}{path}")).into();
+            json["path"] = path.into();
+        }
+        KioskAnswer::Listed { lines } => {
+            let (text, left_out) = fitting(lines);
+            json["qr"] = picture(&text).into();
+            json["left_out"] = left_out.into();
+        }
         _ => {}
     }
     Ok(Json(json))
 }
 
-/// A text of the page as a code to scan; what cannot be one is an empty picture.
+/// As many lines as a code holds that a phone reads off a screen, and how many are left out.
+fn fitting(lines: &[String]) -> (String, usize) {
+    let mut text = String::new();
+    for (n, line) in lines.iter().enumerate() {
+        if text.len() + line.len() >= SCANNED {
+            return (text, lines.len() - n);
+        }
+        text = if n == 0 { line.clone() } else { format!("{text}\n{line}") };
+    }
+    (text, 0)
+}
+
+/// A text as a code to scan; what cannot be one is an empty picture.
 fn picture(text: &str) -> String {
-    let svg = QrCode::with_error_correction_level(text, EcLevel::M).map(|code| {
+    // Codes of little text bear dirt and a bent card; those of much text must have large modules.
+    let correction = if text.len() > 120 { EcLevel::L } else { EcLevel::M };
+    let svg = QrCode::with_error_correction_level(text, correction).map(|code| {
         let colours = (svg::Color("#000000"), svg::Color("#ffffff"));
         code.render::<svg::Color<'_>>()
             .min_dimensions(320, 320)
@@ -129,48 +156,30 @@ fn picture(text: &str) -> String {
     format!("data:image/svg+xml;base64,{}", base64::engine::general_purpose::STANDARD.encode(svg))
 }
 
-/// What a page wants as a code.
+/// Where something stands, and in which language the map says where the shopper is.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CodeIn {
-    /// Products of the slate that is shown, for a shopping list.
-    skus: Option<Vec<String>>,
-    /// A path of this appliance, with the origin that the page knows it under.
-    address: Option<String>,
+pub(super) struct Where {
+    place: String,
+    lang: Option<Language>,
 }
 
-/// `POST /kiosk/<id>/code`: a shopping list or an address, as a code. Products are named only as the
-/// kiosk's slate names them now; nothing is kept.
-pub(super) async fn code(
+/// `GET /kiosk/<id>/map?place=..`: the shop's floor with that place; no content where no area of the
+/// configuration has it.
+pub(super) async fn map(
     State(web): Web,
     Path(id): Path<String>,
+    Query(asked): Query<Where>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let done = async {
-        let kiosk = kiosk(&web, &id, &headers)?;
-        let bytes = api::json_body(&headers, body)?;
-        let bad = |error: String| {
-            fault_json(StatusCode::UNPROCESSABLE_ENTITY, Fault::new(error, "", "Reload the page."))
-        };
-        let asked: CodeIn =
-            serde_json::from_slice(&bytes).map_err(|e| bad(format!("this is no list: {e}")))?;
-        if let Some(address) = asked.address.filter(|a| a.len() <= 256) {
-            return Ok::<_, Response>(Json(json!({"qr": picture(&address)})));
-        }
-        let wanted = asked.skus.unwrap_or_default();
-        let Some(screen) = web.app.desired.watch(&kiosk.id) else { return Err(bad("no such list".into())) };
-        let slate = screen.borrow().at(web.app.clock.now().utc).cloned();
-        let items = slate.iter().flat_map(|s| &s.items).filter(|i| wanted.contains(&i.sku));
-        let line = |i: &crate::recommend::Suggestion| {
-            let place = i.place.as_deref().map_or_else(String::new, |p| format!(" ({p})"));
-            format!("{}{place}", i.name)
-        };
-        let text: Vec<String> = items.take(LIST).map(line).collect();
-        let text = text.join("\n");
-        Ok(Json(json!({"qr": picture(&text), "text": text})))
+    let kiosk = match kiosk(&web, &id, &headers) {
+        Ok(kiosk) => kiosk,
+        Err(refused) => return refused,
     };
-    done.await.into_response()
+    let areas = &web.app.areas;
+    let Some(target) = area_of(areas, &asked.place) else { return StatusCode::NO_CONTENT.into_response() };
+    let here = words::say(asked.lang.unwrap_or(kiosk.language), "map-here");
+    let drawn = map::map(areas, target, &kiosk.zone, here).into_string();
+    ([(header::CONTENT_TYPE, "image/svg+xml; charset=utf-8")], drawn).into_response()
 }
 
 /// `GET /kiosk/<id>/export/<code>`: once.
@@ -192,5 +201,21 @@ pub(super) async fn export(
             "Ask for another one at the kiosk.",
         ),
         Err(refused) => refused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_says_how_much_of_it_does_not_fit_into_a_code() {
+        let line = |n: usize| format!("{n}: {}", "橄榄油".repeat(9));
+        let lines: Vec<String> = (0..24).map(line).collect();
+        let (text, left_out) = fitting(&lines);
+        assert!(text.len() < SCANNED && left_out > 0, "{} {left_out}", text.len());
+        assert_eq!(text.lines().count() + left_out, 24);
+        assert_eq!(fitting(&lines[..2]), (lines[..2].join("\n"), 0));
+        assert!(QrCode::with_error_correction_level("x".repeat(SCANNED), EcLevel::L).is_ok());
     }
 }

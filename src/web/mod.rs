@@ -43,12 +43,13 @@ pub use inbound::{LineIn, ProductIn, ReceiptIn, StockIn};
 pub use live::{Live, LiveCamera, LiveEvent, LiveFrame, LiveLabel, LiveTrack, LiveWhat};
 pub use refusal::{Fault, Refused};
 pub use review::{Doubt, Review, Scores, Why};
+pub use screen::AlikeView;
 pub use server::serve;
 pub use status::Status;
 
 use crate::clock::Clock;
-use crate::display::{Ack, DisplaySettings, KioskSettings, StoreSettings};
-use crate::id::{CameraId, DisplayId, MemberId, ZoneId};
+use crate::display::{Ack, Area, DisplaySettings, KioskSettings, StoreSettings};
+use crate::id::{CameraId, DisplayId, MemberId, SlateId, ZoneId};
 use crate::publish::Desired;
 use crate::storage::{Day, Role};
 use axum::Router;
@@ -58,6 +59,7 @@ use axum::routing::{get, post};
 use prometheus_client::registry::Registry;
 use serde::Serialize;
 use settings::WebSettings;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -90,6 +92,10 @@ pub struct AppState {
     pub displays: Vec<DisplaySettings>,
     /// The kiosks that have a page.
     pub kiosks: Vec<KioskSettings>,
+    /// Zones that a camera of the shop watches whether a shopper presses anything or not.
+    pub watched: BTreeSet<ZoneId>,
+    /// The shop's floor, for the map on which kiosks show where things stand.
+    pub areas: Vec<Area>,
     /// Days that purchases are kept, as kiosks tell it.
     pub keep_days: u32,
     /// What each display should show now.
@@ -128,10 +134,16 @@ pub enum Request {
     Export(String, oneshot::Sender<Option<String>>),
     /// Staff say that whoever stands in the zone is not this member.
     NotThem(MemberId, ZoneId),
+    /// Products that could stand in the place of one on a member's slate at a display.
+    Instead(MemberId, DisplayId, String, oneshot::Sender<Result<Vec<AlikeView>, Refused>>),
+    /// Staff put another product in the place of one on a slate: whether that was done.
+    Swap(Swap, oneshot::Sender<Result<bool, Refused>>),
     /// Products whose name, SKU, brand or category has these words.
     Search(String, oneshot::Sender<Result<Vec<Found>, Refused>>),
     /// The member with a card, for the member of staff of that name.
     Member(String, String, oneshot::Sender<Result<Option<MemberFound>, Refused>>),
+    /// All that is kept of the member with a card, for the member of staff of that name.
+    Copy(String, String, oneshot::Sender<Result<Option<serde_json::Value>, Refused>>),
     /// The day so far.
     Day(oneshot::Sender<Result<Day, Refused>>),
     /// What administrators see of what is kept.
@@ -140,6 +152,19 @@ pub enum Request {
     SignIn(String, String, oneshot::Sender<Option<Role>>),
     /// A JPEG from a browser, for the camera of that name.
     Frame(CameraId, Bytes, oneshot::Sender<Result<(), FrameRefused>>),
+}
+
+/// Another product in the place of one on a slate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Swap {
+    /// The display that shows it.
+    pub display: DisplayId,
+    /// The slate.
+    pub slate: SlateId,
+    /// What goes.
+    pub sku: String,
+    /// What comes.
+    pub with: String,
 }
 
 /// What became of one receipt.
@@ -242,8 +267,8 @@ fn router(app: AppState, stopping: watch::Receiver<bool>) -> Router {
 
     let kiosks = Router::new()
         .route("/kiosk/{id}", get(kiosk::page))
+        .route("/kiosk/{id}/map", get(kiosk::map))
         .route("/kiosk/{id}/do", post(kiosk::act).layer(DefaultBodyLimit::max(KIOSK_BYTES)))
-        .route("/kiosk/{id}/code", post(kiosk::code).layer(DefaultBodyLimit::max(ACK_BYTES)))
         .route("/kiosk/{id}/frame", post(kiosk::frame).layer(DefaultBodyLimit::max(FRAME_BYTES)))
         .route_layer(axum::middleware::from_fn_with_state(shared.clone(), guard::kiosks_only));
 

@@ -2,6 +2,7 @@
 
 use crate::display::StoreSettings;
 use crate::publish::Screen;
+use crate::recommend::alike::Alike;
 use crate::recommend::{Audience, Language, Slate, text};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -27,6 +28,42 @@ pub(super) struct SlateView {
     valid_until: i64,
     greeting: Option<String>,
     items: Vec<ItemView>,
+}
+
+/// A product like another, as a page reads it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AlikeView {
+    /// The store's name of it.
+    pub sku: String,
+    /// Name.
+    pub name: String,
+    /// Ready to read.
+    pub price: String,
+    /// Pieces; `None` if they are not counted.
+    pub stock: Option<i64>,
+    /// Where it stands.
+    pub place: Option<String>,
+    /// What both have in common, in the store's words.
+    pub common: Vec<String>,
+    /// Why it suits the member, if that can be said.
+    pub reason: Option<String>,
+}
+
+impl AlikeView {
+    /// In the store's currency.
+    pub fn new(alike: Alike, store: &StoreSettings) -> Self {
+        let Alike { product, common, reason } = alike;
+        let price = store.price(product.price);
+        Self {
+            sku: product.sku,
+            name: product.name,
+            price,
+            stock: product.stock,
+            place: product.place,
+            common,
+            reason,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -7,7 +7,7 @@ use super::display::{heartbeat, stream_of, stream_place, too_many_streams};
 use super::refusal::{Fault, fault_json};
 use super::screen::SlateView;
 use super::session::Session;
-use super::{Guest, Request, Shared, StaffAct, Web, api, assets, inbound, index};
+use super::{Guest, Request, Shared, StaffAct, Swap, Web, api, assets, inbound, index};
 use crate::display::Ack;
 use crate::id::SlateId;
 use crate::storage::Role;
@@ -98,6 +98,8 @@ pub(super) async fn page(State(web): Web, Extension(session): Extension<Session>
                 }
             }
         }
+        // What is printed for a member; never on the screen.
+        section.copy #copy {}
     };
     frame(&web, &session, "Staff", "staff.js", body)
 }
@@ -208,6 +210,24 @@ pub(super) async fn act(
                 api::hand_over(&web, Request::Ack(ack))?;
                 Ok(Json(json!({})))
             }
+            StaffAct::Instead { visit, display, sku } => {
+                let guest = web.app.floor.watch().borrow().iter().find(|g| g.visit() == visit).cloned();
+                let Some(guest) = guest else { return Ok(Json(json!({"instead": []}))) };
+                let found =
+                    api::ask(&web, |reply| Request::Instead(guest.member, display, sku, reply)).await?;
+                Ok(Json(json!({"instead": found.map_err(IntoResponse::into_response)?})))
+            }
+            StaffAct::Swap { display, slate, sku, with } => {
+                tracing::info!(by = session.name, slate, sku, with, "swapped on a slate");
+                let swap = Swap { display, slate: SlateId(slate), sku, with };
+                let done = api::ask(&web, |reply| Request::Swap(swap, reply)).await?;
+                Ok(Json(json!({"done": done.map_err(IntoResponse::into_response)?})))
+            }
+            StaffAct::Copy { card } => {
+                let copy = api::ask(&web, |reply| Request::Copy(card, session.name.clone(), reply)).await?;
+                let copy = copy.map_err(IntoResponse::into_response)?.ok_or_else(unknown_card)?;
+                Ok(Json(json!({"copy": copy})))
+            }
             StaffAct::Search { words } => {
                 let found = api::ask(&web, |reply| Request::Search(words, reply)).await?;
                 Ok(Json(json!({"found": found.map_err(IntoResponse::into_response)?})))
@@ -215,13 +235,8 @@ pub(super) async fn act(
             StaffAct::Member { card } => {
                 let found =
                     api::ask(&web, |reply| Request::Member(card, session.name.clone(), reply)).await?;
-                match found.map_err(IntoResponse::into_response)? {
-                    Some(member) => Ok(Json(json!({"member": member}))),
-                    None => {
-                        let fault = Fault::new("no member has this card", "card", "Check the number.");
-                        Err(fault_json(StatusCode::NOT_FOUND, fault))
-                    }
-                }
+                let member = found.map_err(IntoResponse::into_response)?.ok_or_else(unknown_card)?;
+                Ok(Json(json!({"member": member})))
             }
             StaffAct::Day => {
                 let day = api::ask(&web, Request::Day).await?;
@@ -230,4 +245,8 @@ pub(super) async fn act(
         }
     };
     done.await.into_response()
+}
+
+fn unknown_card() -> Response {
+    fault_json(StatusCode::NOT_FOUND, Fault::new("no member has this card", "card", "Check the number."))
 }

@@ -66,6 +66,8 @@ fn site(change: impl FnOnce(&mut AppState)) -> Site {
         desired: Desired::new(displays.iter().map(|d| d.id.clone())),
         displays: displays.to_vec(),
         kiosks: Vec::new(),
+        areas: Vec::new(),
+        watched: Default::default(),
         keep_days: 730,
         floor: Default::default(),
         review: Default::default(),
@@ -283,6 +285,47 @@ fn hostile_names_are_text() {
     }
     assert!(!site.get("/").body.contains("<b>Shop"));
     assert!(!site.get("/%3Cscript%3Ealert(1)").body.contains("<script>alert"));
+}
+
+#[test]
+fn a_kiosk_tells_of_the_shops_cameras_at_once_and_draws_the_map() {
+    let zone = ZoneId::new("front").unwrap();
+    let kiosk = KioskSettings {
+        id: display("k"),
+        zone: zone.clone(),
+        camera: None,
+        language: Language::En,
+        items: 3,
+        title: None,
+        minimum_age: 18,
+        timeout: Duration::from_secs(45),
+        every: Duration::from_millis(250),
+    };
+    let shelf = Area {
+        name: "Tea <shelf>".into(),
+        x: 0.0,
+        y: 0.0,
+        width: 2.0,
+        height: 1.0,
+        place: "Aisle 3".into(),
+        zone: Some(zone.clone()),
+    };
+    let told = "<p>A camera of the shop watches this place"; // on the page, not among its words
+    let unwatched = site(|state| state.kiosks = vec![kiosk.clone()]);
+    assert!(!unwatched.get("/kiosk/k").body.contains(told));
+    let site = site(|state| {
+        state.kiosks = vec![kiosk.clone()];
+        state.areas = vec![shelf];
+        state.watched.insert(zone);
+    });
+    assert!(site.get("/kiosk/k").body.contains(told));
+    let map = site.get("/kiosk/k/map?place=aisle%203,%20shelf%20B&lang=zh");
+    assert_eq!(map.status, 200);
+    assert!(map.head.contains("image/svg+xml") && map.body.contains("Tea &lt;shelf&gt;"), "{}", map.body);
+    assert!(map.body.contains("您在这里"), "{}", map.body);
+    assert_eq!(site.get("/kiosk/k/map?place=Aisle%2033").status, 204);
+    assert_eq!(site.get("/kiosk/none/map?place=Aisle%203").status, 404);
+    assert_eq!(site.get("/kiosk/k/map").status, 400);
 }
 
 #[test]

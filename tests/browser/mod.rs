@@ -51,7 +51,9 @@ impl Browser {
             let there =
                 Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
             if !there.is_ok_and(|s| s.success()) {
-                println!("skipped: {program} is not installed");
+                let why = format!("{program} is not installed on this machine");
+                assert!(std::env::var_os("SHOPGUIDE_LEAVE_NOTHING_OUT").is_none(), "{why}");
+                eprintln!("LEFT OUT: {why}");
                 return None;
             }
         }
@@ -112,6 +114,21 @@ impl Browser {
             "goog/cdp/execute",
             json!({"cmd": "Emulation.setDeviceMetricsOverride", "params": params}),
         );
+    }
+
+    /// Presses the tabulator.
+    pub fn tab(&self) {
+        for kind in ["keyDown", "keyUp"] {
+            let params = json!({"type": kind, "key": "Tab", "code": "Tab", "windowsVirtualKeyCode": 9});
+            self.command("goog/cdp/execute", json!({"cmd": "Input.dispatchKeyEvent", "params": params}));
+        }
+    }
+
+    /// Shows the page as it would be printed, or as it is.
+    pub fn print(&self, on: bool) {
+        let media = if on { "print" } else { "" };
+        let params = json!({"media": media});
+        self.command("goog/cdp/execute", json!({"cmd": "Emulation.setEmulatedMedia", "params": params}));
     }
 
     /// What the console said that is an error, but for connections refused while the server was away.
@@ -216,6 +233,8 @@ impl Site {
             },
             displays,
             kiosks: Vec::new(),
+            areas: Vec::new(),
+            watched: Default::default(),
             keep_days: 730,
             floor: Default::default(),
             review: Default::default(),

@@ -18,7 +18,8 @@ fn framed(picture: &RgbImage) -> RgbImage {
     frame
 }
 
-fn jpeg(picture: &RgbImage) -> Vec<u8> {
+/// A picture as a browser sends it.
+pub fn jpeg(picture: &RgbImage) -> Vec<u8> {
     let mut bytes = Vec::new();
     JpegEncoder::new_with_quality(&mut bytes, 90).encode_image(picture).unwrap();
     bytes

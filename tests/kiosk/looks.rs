@@ -1,72 +1,71 @@
-//! How the kiosk's page looks and feels: widths, languages, contrast, cut text, keyboard.
+//! How the kiosk's page looks and feels: every scene at three widths, in both languages: nothing cut,
+//! contrast, names, and everything reached by keyboard.
 
-use super::{Scene, film, until_kind, until_scene};
-use crate::browser::Browser;
-use serde_json::Value;
+use super::browser::Browser;
+use super::faults::{all_reached, good};
+use super::{Scene, card_number, film, press, until_kind, until_scene};
+use std::time::Duration;
 
-/// What is wrong with what is on the glass: text that is cut or leaves the glass, text whose contrast
-/// is below AA, controls without a name or lower than a finger.
-const FAULTS: &str = r#"
-const faults = [];
-const seen = (e) => { const r = e.getBoundingClientRect(); return r.width > 0 && r.height > 0 && getComputedStyle(e).visibility !== 'hidden'; };
-const rgb = (c) => { const m = c.match(/[\d.]+/g).map(Number); return m.length > 3 && m[3] === 0 ? null : m.slice(0, 3); };
-const ground = (e) => { for (; e; e = e.parentElement) { const c = rgb(getComputedStyle(e).backgroundColor); if (c) return c; } return [255, 255, 255]; };
-const light = (c) => { const [r, g, b] = c.map((v) => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; }); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-const contrast = (a, b) => { const [x, y] = [light(a), light(b)].sort((p, q) => q - p); return (x + 0.05) / (y + 0.05); };
-for (const e of document.querySelectorAll('body *')) {
-  if (!seen(e)) continue;
-  const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
-  if (!own) continue;
-  const r = e.getBoundingClientRect(), s = getComputedStyle(e), text = e.textContent.trim().slice(0, 40);
-  if (r.left < -1 || r.right > innerWidth + 1) faults.push('leaves the glass: ' + text);
-  if (s.overflow !== 'visible' && (e.scrollWidth > e.clientWidth + 1 || e.scrollHeight > e.clientHeight + 1)) faults.push('cut: ' + text);
-  const size = parseFloat(s.fontSize), large = size >= 24 || (size >= 18.66 && parseInt(s.fontWeight) >= 700);
-  const c = contrast(rgb(s.color), ground(e));
-  if (c < (large ? 3 : 4.5)) faults.push('contrast ' + c.toFixed(2) + ': ' + text);
-}
-for (const e of document.querySelectorAll('button, a, input, summary')) {
-  if (!seen(e)) continue;
-  const name = (e.getAttribute('aria-label') || e.textContent || (e.labels && e.labels[0] && e.labels[0].textContent) || '').trim();
-  if (!name) faults.push('no name: ' + e.outerHTML.slice(0, 60));
-  const r = e.getBoundingClientRect();
-  if (r.height < 34) faults.push('too low for a finger: ' + name);
-}
-if (document.documentElement.scrollWidth > innerWidth + 1) faults.push('the page is wider than the glass');
-const ids = [...document.querySelectorAll('[id]')].map((e) => e.id);
-if (new Set(ids).size !== ids.length) faults.push('an id twice');
-return faults;
-"#;
-
-/// Controls of the present scene that the tabulator never reaches.
-async fn unreached(browser: &Browser) -> Value {
-    browser.ask("document.activeElement.blur(); window.reached = new Set()").await;
-    let all = browser.ask("return [...document.querySelectorAll('button, a, input, summary')].filter(e => e.offsetParent).length").await;
-    for _ in 0..all.as_u64().unwrap() + 2 {
-        let active = browser.client.active_element().await.unwrap();
-        active.send_keys("\u{e004}").await.unwrap(); // tabulator
-        browser.ask("window.reached.add(document.activeElement)").await;
-    }
-    browser
-        .ask(
-            "return [...document.querySelectorAll('button, a, input, summary')]\
-             .filter(e => e.offsetParent && !window.reached.has(e)).map(e => e.outerHTML.slice(0, 80))",
-        )
-        .await
+/// The buttons that are pressed on the way, in one language.
+struct Words {
+    to_slate: &'static str,
+    whereabouts: &'static str,
+    alike: &'static str,
+    list: &'static str,
+    mine: &'static str,
+    facts: &'static str,
+    copy: &'static str,
+    forget: &'static str,
+    back: &'static str,
+    done: &'static str,
 }
 
-/// axe-core's violations, where `SHOPGUIDE_AXE` names its script; none otherwise.
-async fn axe(browser: &Browser) -> Value {
-    let Some(path) = std::env::var_os("SHOPGUIDE_AXE") else { return Value::Array(vec![]) };
-    browser.ask(&std::fs::read_to_string(path).unwrap()).await;
-    let run = "const done = arguments[arguments.length - 1];\
-        axe.run().then(r => done(r.violations.map(v => v.id + ': ' + v.nodes.map(n => n.html.slice(0, 90)).join(' | '))))";
-    browser.client.execute_async(run, vec![]).await.unwrap()
+const EN: Words = Words {
+    to_slate: "Show my suggestions",
+    whereabouts: "Where is it?",
+    alike: "More like this",
+    list: "My shopping list",
+    mine: "What you know about me",
+    facts: "Tell us or correct it",
+    copy: "Give me a copy",
+    forget: "Forget me",
+    back: "Back",
+    done: "Done",
+};
+
+const ZH: Words = Words {
+    to_slate: "查看我的推荐",
+    whereabouts: "在哪里？",
+    alike: "更多类似商品",
+    list: "我的购物清单",
+    mine: "你们知道我什么",
+    facts: "告知或更正喜好",
+    copy: "给我一份副本",
+    forget: "忘记我",
+    back: "返回",
+    done: "完成",
+};
+
+/// Presses a key on whatever has the focus.
+async fn key(browser: &Browser, key: &str) {
+    browser.client.active_element().await.unwrap().send_keys(key).await.unwrap();
 }
 
-async fn good(browser: &Browser, what: &str) {
-    let none = Value::Array(vec![]);
-    assert_eq!(browser.ask(FAULTS).await, none, "{what}");
-    assert_eq!(axe(browser).await, none, "{what}");
+/// Time in which receipts that were sent just now have changed the slate for the last time.
+const SETTLED: Duration = Duration::from_secs(3);
+const ENTER: &str = "\u{e007}";
+
+/// Puts the focus where the tabulator would take it, which `all_reached` has shown, and presses Enter.
+async fn enter(browser: &Browser, id: &str) {
+    browser.ask(&format!("document.getElementById('{id}').focus()")).await;
+    key(browser, ENTER).await;
+}
+
+/// Everything that is to be right with a scene, and a picture of it.
+async fn looks_right(browser: &Browser, what: &str) {
+    good(browser, what).await;
+    browser.shot(what).await;
+    all_reached(browser, what).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,46 +73,85 @@ async fn every_width_and_language_is_whole_readable_and_reached_by_keyboard() {
     let scene = Scene::new("300 s");
     film::write(&scene.film, &[(film::empty(), 2.0)]);
     let Some(browser) = scene.open().await else { return };
-    for language in ["en", "zh"] {
+    for (language, words) in [("en", EN), ("zh", ZH)] {
         for (width, height) in [(390, 844), (800, 1280), (1280, 800)] {
             let name = |scene: &str| format!("kiosk-{scene}-{width}-{language}");
             browser.glass(width, height);
             browser.client.goto(&scene.url(&format!("/kiosk/k1?lang={language}"))).await.unwrap();
             until_scene(&browser, "idle").await;
-            good(&browser, &name("idle")).await;
-            browser.shot(&name("idle")).await;
-            assert_eq!(unreached(&browser).await, Value::Array(vec![]), "{}", name("idle"));
+            looks_right(&browser, &name("idle")).await;
 
-            // by keyboard alone: join with a card, see the slate and what is kept, forget
-            browser.ask("document.getElementById('join').focus()").await;
-            let enter = "\u{e007}";
-            browser.client.active_element().await.unwrap().send_keys(enter).await.unwrap();
+            // the camera's scenes
+            enter(&browser, "recognise").await;
+            until_scene(&browser, "look").await;
+            browser.until("the camera", "return document.querySelector('#look video')?.videoWidth > 0").await;
+            looks_right(&browser, &name("look")).await;
+            enter(&browser, "look-card").await;
+            until_scene(&browser, "card").await;
+            looks_right(&browser, &name("card")).await;
+            enter(&browser, "home").await;
+            until_scene(&browser, "idle").await;
+
+            // joining, with a face that is not there and then with a card
+            enter(&browser, "join").await;
             until_scene(&browser, "terms").await;
-            good(&browser, &name("terms")).await;
-            browser.shot(&name("terms")).await;
-            assert_eq!(unreached(&browser).await, Value::Array(vec![]), "{}", name("terms"));
+            looks_right(&browser, &name("terms")).await;
             browser.ask("document.getElementById('old-enough').focus()").await;
-            browser.client.active_element().await.unwrap().send_keys(" ").await.unwrap();
-            browser.ask("document.getElementById('agree-card').focus()").await;
-            browser.client.active_element().await.unwrap().send_keys(enter).await.unwrap();
+            key(&browser, " ").await;
+            enter(&browser, "agree-face").await;
+            until_scene(&browser, "joining").await;
+            browser
+                .until("the camera", "return document.querySelector('#joining video')?.videoWidth > 0")
+                .await;
+            looks_right(&browser, &name("joining")).await;
+            enter(&browser, "home").await;
+            enter(&browser, "join").await;
+            browser.ask("document.getElementById('old-enough').focus()").await;
+            key(&browser, " ").await;
+            enter(&browser, "agree-card").await;
             until_kind(&browser, "card").await;
-            good(&browser, &name("joined")).await;
-            browser.ask("document.querySelectorAll('#member-actions button')[1].click()").await;
+            looks_right(&browser, &name("joined")).await;
+            let card = card_number(&browser).await;
+            scene.buy(&format!("own-{card}"), Some(&card), &["P-1", "P-2"], &[29, 20, 10, 3]);
+            tokio::time::sleep(SETTLED).await;
+
+            // the slate and what can be done with it
+            press(&browser, words.to_slate).await;
             until_kind(&browser, "slate").await;
-            browser.until("products", "return document.querySelectorAll('.product').length >= 2").await;
-            good(&browser, &name("slate")).await;
-            browser.shot(&name("slate")).await;
-            assert_eq!(unreached(&browser).await, Value::Array(vec![]), "{}", name("slate"));
-            browser.ask("document.querySelectorAll('#member-actions button')[1].click()").await;
+            browser.until("products", "return document.querySelectorAll('.product').length === 3").await;
+            press(&browser, words.whereabouts).await;
+            browser.until("the map", "return document.querySelector('.map')?.naturalWidth > 0").await;
+            looks_right(&browser, &name("slate")).await;
+            press(&browser, words.alike).await;
+            until_kind(&browser, "alike").await;
+            looks_right(&browser, &name("alike")).await;
+            press(&browser, words.list).await;
+            until_kind(&browser, "list").await;
+            looks_right(&browser, &name("list")).await;
+            press(&browser, words.back).await;
+            until_kind(&browser, "slate").await;
+
+            // my data
+            press(&browser, words.mine).await;
             until_kind(&browser, "mine").await;
-            good(&browser, &name("mine")).await;
-            browser.shot(&name("mine")).await;
-            browser.ask("document.querySelector('#member-actions .danger').click()").await;
+            looks_right(&browser, &name("mine")).await;
+            press(&browser, words.facts).await;
+            until_kind(&browser, "facts").await;
+            looks_right(&browser, &name("facts")).await;
+            press(&browser, words.back).await;
+            until_kind(&browser, "mine").await;
+            press(&browser, words.copy).await;
+            until_kind(&browser, "copy").await;
+            looks_right(&browser, &name("copy")).await;
+            press(&browser, words.back).await;
+            until_kind(&browser, "mine").await;
+            press(&browser, words.forget).await;
             until_kind(&browser, "forget").await;
+            looks_right(&browser, &name("forget")).await;
             browser.ask("document.querySelector('#member-actions .danger').click()").await;
             until_kind(&browser, "forgotten").await;
-            good(&browser, &name("forgotten")).await;
-            browser.ask("document.querySelector('#member-actions .main').click()").await;
+            looks_right(&browser, &name("forgotten")).await;
+            press(&browser, words.done).await;
             until_scene(&browser, "idle").await;
         }
     }

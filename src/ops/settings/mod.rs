@@ -26,7 +26,7 @@ pub use reload::{Change, ReloadPlan, reload_plan};
 
 use crate::broker::settings::BrokerSettings;
 use crate::camera::settings::CameraSettings;
-use crate::display::{DisplaySettings, KioskSettings, StoreSettings};
+use crate::display::{Area, DisplaySettings, KioskSettings, StoreSettings};
 use crate::publish::settings::BusSettings;
 use crate::recommend::PolicySettings;
 use crate::storage::settings::StorageSettings;
@@ -58,6 +58,8 @@ pub struct Settings {
     pub displays: Vec<DisplaySettings>,
     /// Every `[[kiosk]]`.
     pub kiosks: Vec<KioskSettings>,
+    /// Every `[[area]]`.
+    pub areas: Vec<Area>,
     /// `[vision]`.
     pub vision: VisionSettings,
     /// `[recognition]`.

@@ -71,6 +71,9 @@ pub fn reload_plan(old: &Settings, new: &Settings) -> ReloadPlan {
     if old.kiosks != new.kiosks {
         restart.note("kiosk: the kiosks changed");
     }
+    if old.areas != new.areas {
+        restart.note("area: the map changed");
+    }
     compare_store(&mut restart, &old.store, &new.store);
     compare_vision(&mut applied, &mut restart, &mut settings.vision, &new.vision);
     compare_broker(&mut restart, &old.broker, &new.broker);
@@ -373,6 +376,11 @@ mod tests {
             ("[store]", "[broker]\nmax_clients = 9\n[store]", "broker.max_clients: 512 -> 9"),
             ("[store]", "[vision]\nthreads = 2\n[store]", "vision.threads: 1 -> 2"),
             ("[store]", "[[display]]\nid = \"x\"\nzone = \"tea\"\n[store]", "display x: added"),
+            (
+                "[store]",
+                "[[area]]\nname = \"Tea\"\nx = 0\ny = 0\nwidth = 1\nheight = 1\n[store]",
+                "area: the map changed",
+            ),
         ] {
             let plan = plan(from, to);
             let restart = words(&plan.needs_restart);

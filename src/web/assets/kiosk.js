@@ -6,6 +6,8 @@
 (() => {
   const { kiosk, version, language } = document.body.dataset;
   const hasCamera = document.body.dataset.camera === "true";
+  const mostFacts = Number(document.body.dataset.mostFacts);
+  const hasMap = document.body.dataset.map === "true";
   const words = JSON.parse(document.body.dataset.words);
   const base = `/kiosk/${kiosk}`;
   const by = (id) => document.getElementById(id);
@@ -129,15 +131,6 @@
     toast.setAttribute("role", "alert");
     document.body.append(toast);
     setTimeout(() => toast.remove(), 6000);
-  };
-
-  const picture = async (what) => {
-    const answer = await fetch(`${base}/code`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(what),
-    });
-    return answer.ok ? answer.json() : null;
   };
 
   const code = (source, label) => {
@@ -377,40 +370,76 @@
     return present && present.audience === "personal" ? present : null;
   };
 
-  const item = (present, product) => {
+  /** What can be done with a product: where it is, more like it, onto the list, not for me. */
+  const item = (product, { back, unwanted }) => {
     const card = make("article", "product");
-    const place = make("p", "place", product.place ?? "");
-    place.hidden = true;
-    const reason = make("p", "reason", product.reason);
     const choices = make("p", "choices-small");
+    const offer = (text, press) => {
+      const made = button("", text, press);
+      made.setAttribute("aria-label", `${text}: ${product.name}`);
+      choices.append(made);
+      return made;
+    };
+    const head = make("div", "head");
+    head.append(make("h2", "", product.name), make("p", "price", product.price));
+    card.append(head);
+    if (product.common?.length) card.append(make("p", "common", say("alike-common", { what: product.common.join(" · ") })));
+    if (product.reason) card.append(make("p", "reason", product.reason));
     if (product.place) {
-      const where = button("", say("where"), () => {
+      const place = make("div", "where");
+      place.hidden = true;
+      place.append(make("p", "place", product.place));
+      const where = offer(say("where"), () => {
         place.hidden = !place.hidden;
         where.setAttribute("aria-expanded", String(!place.hidden));
+        if (!place.hidden && place.children.length === 1) drawMap(place, product.place);
       });
       where.setAttribute("aria-expanded", "false");
-      choices.append(where);
+      card.append(place);
     }
+    offer(say("alike"), () => alike(product, back));
     const listed = () => visit.list.has(product.sku);
-    const list = button("", listed() ? say("list-remove") : say("list-add"), () => {
+    const list = offer(listed() ? say("list-remove") : say("list-add"), () => {
       if (!visit.list.delete(product.sku)) visit.list.add(product.sku);
       list.textContent = listed() ? say("list-remove") : say("list-add");
+      list.setAttribute("aria-label", `${list.textContent}: ${product.name}`);
       list.setAttribute("aria-pressed", String(listed()));
     });
     list.setAttribute("aria-pressed", String(listed()));
-    choices.append(list);
-    choices.append(
-      button("", say("not-for-me"), () => {
-        screen.dismiss(present, product.sku);
-        tell({ slate: present.id, kind: "dismissed", sku: product.sku });
-        slate();
-      }),
-    );
-    for (const press of choices.children) press.setAttribute("aria-label", `${press.textContent}: ${product.name}`);
-    const head = make("div", "head");
-    head.append(make("h2", "", product.name), make("p", "price", product.price));
-    card.append(head, reason, place, choices);
+    if (unwanted) offer(say("not-for-me"), unwanted);
+    card.append(choices);
     return card;
+  };
+
+  /** The shop's map with a place marked, where the configuration draws one. */
+  const drawMap = async (box, place) => {
+    if (!hasMap) return;
+    const asked = new URLSearchParams({ place, lang: language });
+    const answer = await fetch(`${base}/map?${asked}`).catch(() => null);
+    if (answer?.status !== 200) return;
+    const map = make("img", "map");
+    map.alt = say("map-alt", { place });
+    const address = URL.createObjectURL(await answer.blob());
+    map.addEventListener("load", () => URL.revokeObjectURL(address));
+    map.src = address;
+    box.append(map);
+  };
+
+  const alike = async (product, back) => {
+    const answer = await ask({ do: "like", sku: product.sku, language });
+    if (!answer) return;
+    const again = () => alike(product, back);
+    const body = [make("p", "lead", product.name)];
+    if (answer.items.length) {
+      const products = make("div", "products");
+      products.append(...answer.items.map((other) => item(other, { back: again })));
+      body.push(products);
+    } else body.push(make("p", "", say("alike-none")));
+    member("alike", say("alike"), body, [
+      button("main", say("back"), back),
+      button("", say("list"), shoppingList),
+      button("", say("done"), () => leave()),
+    ]);
   };
 
   const tell = (word) =>
@@ -426,7 +455,13 @@
     const body = items.length
       ? [make("div", "products")]
       : [make("p", "lead", say("slate-none"))];
-    if (items.length) body[0].append(...items.map((product) => item(present, product)));
+    const unwanted = (product) => () => {
+      screen.dismiss(present, product.sku);
+      tell({ slate: present.id, kind: "dismissed", sku: product.sku });
+      slate();
+    };
+    if (items.length)
+      body[0].append(...items.map((product) => item(product, { back: slate, unwanted: unwanted(product) })));
     member("slate", present?.greeting || say("slate-title"), body, [
       button("main", say("list"), shoppingList),
       button("", say("mine"), mine),
@@ -442,16 +477,17 @@
   const shoppingList = async () => {
     const present = personal();
     const all = present ? present.items.map((i) => i.sku) : [];
-    const skus = visit.list.size ? [...visit.list] : all;
-    const mineNow = visit;
-    const made = await picture({ skus }).catch(() => null);
-    if (visit !== mineNow || !made) return visit && notice(say("failed"));
+    const skus = (visit.list.size ? [...visit.list] : all).slice(0, 24);
+    if (!skus.length) return slate();
+    const made = await ask({ do: "list", skus });
+    if (!made) return;
     const columns = make("div", "columns");
     const text = make("div", "beside");
     text.append(make("p", "lead", say("list-text")));
     const list = make("ul", "list");
-    list.append(...(made.text ? made.text.split("\n") : []).map((line) => make("li", "", line)));
+    list.append(...made.lines.map((line) => make("li", "", line)));
     text.append(list);
+    if (made.left_out) text.append(make("p", "problem", say("list-cut", { n: made.left_out })));
     columns.append(code(made.qr, say("list")), text);
     member("list", say("list"), [columns], [
       button("main", say("back"), slate),
@@ -463,7 +499,8 @@
 
   const mine = async () => {
     const answer = await ask({ do: "mine", language });
-    if (!answer) return;
+    const told = answer && (await ask({ do: "facts", language }));
+    if (!told) return;
     const facts = make("dl", "facts");
     const fact = (name, value) => {
       const row = make("div");
@@ -477,6 +514,8 @@
       (c) => `${c.face ? say("mine-agreed-face") : say("mine-agreed-card")} (${c.at}, ${c.version})`,
     );
     fact(say("mine-agreed"), agreed.join("; "));
+    const declared = told.offered.filter((offer) => offer.on).map((offer) => offer.text);
+    fact(say("mine-told"), declared.join(" · ") || say("mine-told-none"));
     const knows = make("ul", "knows");
     knows.append(...answer.knows.map((line) => make("li", "", line)));
     const pause = button("", answer.paused ? say("resume") : say("pause"), async () => {
@@ -488,6 +527,7 @@
     });
     member("mine", say("mine"), [facts, make("h2", "", say("mine-knows")), knows], [
       button("main", say("back"), slate),
+      button("", say("facts"), () => declare(told.offered)),
       ...(answer.templates ? [pause] : []),
       button("", say("export"), copy),
       button("danger", say("forget"), forget),
@@ -495,16 +535,54 @@
     ]);
   };
 
+  /** What a member says of themselves: ticked, corrected, taken back. */
+  const declare = (offered) => {
+    const body = [make("p", "lead", say("facts-text"))];
+    const groups = { "leaves-out": say("facts-leaves-out"), likes: say("facts-likes"), categories: say("facts-categories"), brands: say("facts-brands") };
+    for (const [group, title] of Object.entries(groups)) {
+      const offers = offered.filter((offer) => offer.group === group);
+      if (!offers.length) continue;
+      const set = make("fieldset", "facts-set");
+      set.append(make("legend", "", title));
+      for (const offer of offers) {
+        const label = make("label", "fact");
+        const box = make("input");
+        box.type = "checkbox";
+        box.value = offer.fact;
+        box.checked = offer.on;
+        label.append(box, make("span", "", offer.text));
+        set.append(label);
+      }
+      body.push(set);
+    }
+    if (!offered.length) body.push(make("p", "", say("facts-none")));
+    const problem = make("p", "problem");
+    problem.setAttribute("role", "alert");
+    body.push(problem);
+    const save = async () => {
+      const told = [...document.querySelectorAll(".fact input:checked")].map((box) => box.value);
+      problem.textContent = told.length > mostFacts ? say("facts-many", { n: mostFacts }) : "";
+      if (problem.textContent) return;
+      const done = await ask({ do: "declare", facts: told, language });
+      if (!done) return;
+      notice(say("facts-saved"));
+      mine();
+    };
+    member("facts", say("facts-title"), body, [
+      ...(offered.length ? [button("main", say("facts-save"), save)] : []),
+      button("", say("back"), mine),
+      button("", say("done"), () => leave()),
+    ]);
+  };
+
   const copy = async () => {
-    const answer = await ask({ do: "export" });
+    const answer = await ask({ do: "export", origin: location.origin });
     if (!answer) return;
-    const made = await picture({ address: location.origin + answer.path }).catch(() => null);
-    if (!visit || !made) return;
     const columns = make("div", "columns");
     const text = make("div", "beside");
     text.append(make("p", "lead", say("export-text", { n: answer.minutes })));
     // no link: a copy opened here would stay on a screen that everybody uses
-    const image = code(made.qr, say("export"));
+    const image = code(answer.qr, say("export"));
     image.dataset.path = answer.path;
     columns.append(image, text);
     member("copy", say("export"), [columns], [

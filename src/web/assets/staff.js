@@ -24,7 +24,42 @@
     return button;
   };
 
-  const item = (slate, product) => {
+  /** Offers what could stand in a product's place; one press puts it there. */
+  const swap = (about, visit, product, row) => {
+    const button = make("button", "", "Swap");
+    button.type = "button";
+    button.setAttribute("aria-expanded", "false");
+    button.addEventListener("click", async () => {
+      const open = row.querySelector(".instead");
+      if (open) open.remove();
+      button.setAttribute("aria-expanded", String(!open));
+      if (open) return;
+      const box = make("div", "instead");
+      row.append(box);
+      try {
+        const { instead } = await session.ask("/staff/do", { do: "instead", visit, display: about.display, sku: product.sku });
+        const offer = (other) => {
+          const put = make("button", "");
+          put.type = "button";
+          put.append(make("strong", "", other.name), make("span", "price", other.price));
+          const stock = other.stock === null ? "not counted" : `${other.stock} in stock`;
+          put.append(make("span", "why", [stock, other.place, other.common.length ? `also ${other.common.join(", ")}` : ""].filter(Boolean).join(" · ")));
+          put.append(make("span", "why", other.reason));
+          put.addEventListener("click", async () => {
+            const { done } = await session.ask("/staff/do", { do: "swap", ...about, with: other.sku }).catch(() => ({}));
+            if (!done) box.replaceChildren(make("p", "problem", "That slate is over: nothing was changed."));
+          });
+          return put;
+        };
+        box.replaceChildren(...(instead.length ? instead.map(offer) : [make("p", "none", "There is nothing to put in its place.")]));
+      } catch (error) {
+        box.replaceChildren(make("p", "problem", error.message));
+      }
+    });
+    return button;
+  };
+
+  const item = (slate, visit, product) => {
     const row = make("li", "item");
     const text = make("div");
     text.append(make("strong", "", product.name), make("span", "price", product.price));
@@ -32,11 +67,12 @@
     if (product.place) text.append(make("p", "place", product.place));
     const choices = make("div", "item-acts");
     const about = { display: slate.display, slate: slate.id, sku: product.sku };
-    for (const [name, word, does] of [["main", "Sold", "sold"], ["", "Not wanted", "dismissed"], ["", "Swap", "swap"]]) {
-      const button = act(name, word, { do: does, ...about });
-      button.setAttribute("aria-label", `${word}: ${product.name}`);
-      choices.append(button);
-    }
+    choices.append(
+      act("main", "Sold", { do: "sold", ...about }),
+      act("", "Not wanted", { do: "dismissed", ...about }),
+      swap(about, visit, product, row),
+    );
+    for (const press of choices.children) press.setAttribute("aria-label", `${press.textContent}: ${product.name}`);
     row.append(text, choices);
     return row;
   };
@@ -56,7 +92,7 @@
     for (const slate of one.slates) {
       card.append(make("p", "shown-on", `On display ${slate.display}`));
       const list = make("ul", "items");
-      list.append(...slate.items.map((product) => item(slate, product)));
+      list.append(...slate.items.map((product) => item(slate, one.visit, product)));
       card.append(list);
     }
     if (!one.slates.length) card.append(make("p", "none", "Nothing is shown to them now."));
@@ -125,7 +161,10 @@
       const { member } = await session.ask("/staff/do", { do: "member", card });
       const list = make("ul");
       list.append(...member.knows.map((line) => make("li", "", line)));
-      found.replaceChildren(make("strong", "", member.alias), make("p", "why", `member since ${member.since}`), list);
+      const print = make("button", "", "Print a copy for them");
+      print.type = "button";
+      print.addEventListener("click", () => copy(card, print));
+      found.replaceChildren(make("strong", "", member.alias), make("p", "why", `member since ${member.since}`), list, print, make("p", "none", "This goes away after a minute."));
       // a member's data does not stay on a screen behind a counter
       setTimeout(() => found.replaceChildren(), 60_000);
     } catch (error) {
@@ -133,6 +172,53 @@
     }
     by("card").value = "";
   });
+
+  // --- a member's copy: on paper, never on this screen ----------------------------------------------
+
+  const named = (key) => key.charAt(0).toUpperCase() + key.slice(1).replaceAll("_", " ");
+  const written = (value) => (value === true ? "yes" : value === false ? "no" : value === null ? "" : String(value));
+
+  const table = (rows) => {
+    const made = make("table");
+    const line = (cells, tag) => {
+      const row = make("tr");
+      row.append(...cells.map((cell) => make(tag, "", written(cell))));
+      return row;
+    };
+    made.append(line(Object.keys(rows[0]).map(named), "th"), ...rows.map((row) => line(Object.values(row), "td")));
+    return made;
+  };
+
+  const listed = (values) => {
+    if (!values.length) return make("p", "", "None.");
+    return typeof values[0] === "object" ? table(values) : make("p", "", values.map(written).join(", "));
+  };
+
+  const copy = async (card, button) => {
+    button.disabled = true;
+    try {
+      const said = await session.ask("/staff/do", { do: "copy", card });
+      const facts = make("dl");
+      const lists = [];
+      for (const [key, value] of Object.entries(said.copy)) {
+        if (Array.isArray(value))
+          lists.push(make("h2", "", named(key)), listed(value));
+        else if (value !== null) facts.append(make("dt", "", named(key)), make("dd", "", written(value)));
+      }
+      by("copy").replaceChildren(make("h1", "", "All that this shop keeps about you"), facts, ...lists);
+      document.body.dataset.printing = "";
+      print();
+      setTimeout(printed, 60_000);
+    } catch (error) {
+      by("member-found").append(make("p", "problem", error.message));
+    }
+    button.disabled = false;
+  };
+  const printed = () => {
+    delete document.body.dataset.printing;
+    by("copy").replaceChildren();
+  };
+  addEventListener("afterprint", printed);
 
   const names = {
     visits: "visits of members", members: "members came", shown: "slates shown", taken: "sold from a slate",

@@ -4,12 +4,14 @@ use crate::id::DisplayId;
 use crate::privacy::Scope;
 use crate::profile::declared::{self, Fact};
 use crate::recommend::Language;
-use crate::web::Fault;
+use crate::web::{AlikeView, Fault};
 use axum::body::Bytes;
 use serde::{Deserialize, Serialize};
 
 /// Longest text that a page may send.
 const LONGEST: usize = 128;
+/// Most products of a shopping list.
+const LIST: usize = 24;
 
 /// One thing that a shopper does at a kiosk.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,8 +75,23 @@ pub enum KioskAct {
         /// In which language to answer.
         language: Language,
     },
+    /// Wants to see products like one.
+    Like {
+        /// Which.
+        sku: String,
+        /// In which language.
+        language: Language,
+    },
+    /// Wants these products as a list to take along.
+    List {
+        /// Which, in the order in which they were put onto it.
+        skus: Vec<String>,
+    },
     /// Wants a copy of all that is kept.
-    Export,
+    Export {
+        /// Where the page knows this appliance, for the address of the copy.
+        origin: String,
+    },
     /// Wants all of it erased.
     Forget,
 }
@@ -138,6 +155,16 @@ pub enum KioskAnswer {
     Paused {
         /// Whether it is.
         on: bool,
+    },
+    /// Products like the one that was asked for, the most alike first.
+    Alike {
+        /// None, if there are none.
+        items: Vec<AlikeView>,
+    },
+    /// A list to take along.
+    Listed {
+        /// A product a line, with its place.
+        lines: Vec<String>,
     },
     /// A copy waits to be fetched once.
     Exported {
@@ -267,6 +294,9 @@ struct ActIn {
     language: Option<Language>,
     old_enough: Option<bool>,
     on: Option<bool>,
+    sku: Option<String>,
+    skus: Option<Vec<String>>,
+    origin: Option<String>,
 }
 
 /// Reads what a page asks for.
@@ -276,8 +306,12 @@ pub fn act(kiosk: &DisplayId, bytes: &[u8]) -> Result<KioskRequest, Fault> {
     let read: ActIn = serde_json::from_slice(bytes)
         .map_err(|e| fault(format!("this is nothing that a kiosk asks for: {e}"), ""))?;
     let fits = |t: &str| (1..=LONGEST).contains(&t.chars().count()) && !t.chars().any(char::is_control);
-    for (text, place) in [(&read.session, "session"), (&read.code, "code")] {
-        if text.as_deref().is_some_and(|t| !fits(t)) {
+    let list: Vec<(&str, &str)> = read.skus.iter().flatten().map(|sku| (sku.as_str(), "skus")).collect();
+    let single =
+        [(&read.session, "session"), (&read.code, "code"), (&read.sku, "sku"), (&read.origin, "origin")];
+    let single = single.into_iter().filter_map(|(text, place)| Some((text.as_deref()?, place)));
+    for (text, place) in single.chain(list) {
+        if !fits(text) {
             return Err(fault(format!("this is no {place}"), place));
         }
     }
@@ -310,11 +344,25 @@ pub fn act(kiosk: &DisplayId, bytes: &[u8]) -> Result<KioskRequest, Fault> {
             let facts = words.iter().map(|word| word.parse()).collect::<Result<_, declared::UnknownFact>>();
             KioskAct::Declare { facts: facts.map_err(|e| fault(e.to_string(), "facts"))?, language }
         }
-        "export" => KioskAct::Export,
+        "like" => KioskAct::Like { sku: read.sku.ok_or_else(|| missing("sku"))?, language },
+        "list" => KioskAct::List {
+            skus: read.skus.filter(|s| (1..=LIST).contains(&s.len())).ok_or_else(|| missing("skus"))?,
+        },
+        "export" => KioskAct::Export {
+            origin: read.origin.filter(|o| is_origin(o)).ok_or_else(|| missing("origin"))?,
+        },
         "forget" => KioskAct::Forget,
         other => return Err(fault(format!("a kiosk cannot do {other:?}"), "do")),
     };
     Ok(KioskRequest { kiosk: kiosk.clone(), session: read.session, act })
+}
+
+/// Whether a text is a scheme and a host, as a browser writes an origin.
+fn is_origin(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    host.is_some_and(|h| {
+        !h.is_empty() && h.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b))
+    })
 }
 
 #[cfg(test)]
@@ -351,6 +399,12 @@ mod tests {
             (r#"{"do":"agree","scope":"all","old_enough":true}"#, "scope"),
             (r#"{"do":"dance"}"#, "do"),
             (r#"{"do":"pause"}"#, "on"),
+            (r#"{"do":"like"}"#, "sku"),
+            (r#"{"do":"list","skus":[]}"#, "skus"),
+            (r#"{"do":"list","skus":["a",""]}"#, "skus"),
+            (r#"{"do":"export"}"#, "origin"),
+            (r#"{"do":"export","origin":"javascript:alert(1)"}"#, "origin"),
+            (r#"{"do":"export","origin":"http://shop/evil"}"#, "origin"),
             (r#"{"do":"declare"}"#, "facts"),
             (r#"{"do":"declare","facts":["tall"]}"#, "facts"),
             (r#"{"do":"card","code":""}"#, "code"),
@@ -369,7 +423,8 @@ mod tests {
 
         #[test]
         fn no_text_in_an_act_panics(what in "\\PC{0,20}", text in "\\PC{0,200}", flag in any::<bool>()) {
-            let json = serde_json::json!({"do": what, "session": text, "code": text, "on": flag, "facts": [text]});
+            let json = serde_json::json!({"do": what, "session": text, "code": text, "on": flag,
+                "sku": text, "skus": [text], "origin": text, "facts": [text]});
             let _ = act(&DisplayId::new("k").unwrap(), json.to_string().as_bytes());
         }
     }

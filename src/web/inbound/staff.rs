@@ -13,7 +13,7 @@ pub enum StaffAct {
         /// The visit, as the page knows it.
         visit: String,
     },
-    /// An item of a slate was sold, was not wanted, or is to be replaced by another.
+    /// An item of a slate was sold, or was not wanted: then another takes its place.
     Item {
         /// The display that shows it.
         display: DisplayId,
@@ -21,8 +21,28 @@ pub enum StaffAct {
         slate: String,
         /// The item.
         sku: String,
-        /// Taken for sold; dismissed for both others: another product takes its place.
+        /// Taken for sold, dismissed for not wanted.
         kind: AckKind,
+    },
+    /// What could stand in an item's place.
+    Instead {
+        /// The visit of the member who is shown it, as the page knows it.
+        visit: String,
+        /// The display that shows it.
+        display: DisplayId,
+        /// The item.
+        sku: String,
+    },
+    /// Puts another product in an item's place.
+    Swap {
+        /// The display that shows it.
+        display: DisplayId,
+        /// The slate.
+        slate: String,
+        /// The item.
+        sku: String,
+        /// What comes in its place.
+        with: String,
     },
     /// Looks for products.
     Search {
@@ -31,6 +51,11 @@ pub enum StaffAct {
     },
     /// Looks a member up by the card they hand over.
     Member {
+        /// The card's number.
+        card: String,
+    },
+    /// Wants all that is kept of the member with a card, to print it for them.
+    Copy {
         /// The card's number.
         card: String,
     },
@@ -73,6 +98,7 @@ struct ActIn {
     display: Option<String>,
     slate: Option<String>,
     sku: Option<String>,
+    with: Option<String>,
     words: Option<String>,
     card: Option<String>,
 }
@@ -90,17 +116,30 @@ pub fn act(bytes: &[u8]) -> Result<StaffAct, Fault> {
             .cloned()
             .ok_or_else(|| fault(format!("\"{place}\" is missing or no text"), place))
     };
+    let display =
+        || DisplayId::new(need(&read.display, "display")?).map_err(|e| fault(e.to_string(), "display"));
     Ok(match read.what.as_str() {
         "not-them" => StaffAct::NotThem { visit: need(&read.visit, "visit")? },
-        "sold" | "dismissed" | "swap" => StaffAct::Item {
-            display: DisplayId::new(need(&read.display, "display")?)
-                .map_err(|e| fault(e.to_string(), "display"))?,
+        "instead" => StaffAct::Instead {
+            visit: need(&read.visit, "visit")?,
+            display: display()?,
+            sku: need(&read.sku, "sku")?,
+        },
+        "swap" => StaffAct::Swap {
+            display: display()?,
+            slate: need(&read.slate, "slate")?,
+            sku: need(&read.sku, "sku")?,
+            with: need(&read.with, "with")?,
+        },
+        "sold" | "dismissed" => StaffAct::Item {
+            display: display()?,
             slate: need(&read.slate, "slate")?,
             sku: need(&read.sku, "sku")?,
             kind: if read.what == "sold" { AckKind::Taken } else { AckKind::Dismissed },
         },
         "search" => StaffAct::Search { words: need(&read.words, "words")? },
         "member" => StaffAct::Member { card: need(&read.card, "card")? },
+        "copy" => StaffAct::Copy { card: need(&read.card, "card")? },
         "day" => StaffAct::Day,
         other => return Err(fault(format!("staff cannot do {other:?}"), "do")),
     })
@@ -119,6 +158,9 @@ mod tests {
         for (json, place) in [
             (r#"{"do":"sold","display":"TEA","slate":"s","sku":"P"}"#, "display"),
             (r#"{"do":"swap","display":"tea","slate":"s"}"#, "sku"),
+            (r#"{"do":"swap","display":"tea","slate":"s","sku":"P"}"#, "with"),
+            (r#"{"do":"instead","display":"tea","sku":"P"}"#, "visit"),
+            (r#"{"do":"copy"}"#, "card"),
             (r#"{"do":"search","words":""}"#, "words"),
             (r#"{"do":"fire"}"#, "do"),
             ("[]", ""),

@@ -4,13 +4,15 @@
 use super::words;
 use crate::display::KioskSettings;
 use crate::privacy::consent;
+use crate::profile::declared;
 use crate::recommend::Language;
-use crate::web::{assets, index};
+use crate::web::{AppState, assets, index};
 use maud::{DOCTYPE, Markup, html};
 
 /// The page of `kiosk` in `language`.
-pub(super) fn page(kiosk: &KioskSettings, language: Language, store: &str, keep_days: u32) -> Markup {
+pub(super) fn page(kiosk: &KioskSettings, language: Language, app: &AppState) -> Markup {
     let w = |key: &'static str| words::say(language, key);
+    let store = app.store.name.as_str();
     let title = kiosk.title.as_deref().unwrap_or(store);
     let age = kiosk.minimum_age.to_string();
     let seconds = kiosk.timeout.as_secs().to_string();
@@ -26,6 +28,7 @@ pub(super) fn page(kiosk: &KioskSettings, language: Language, store: &str, keep_
                 script src=(assets::address("kiosk.js")) defer {}
             }
             body.kiosk data-kiosk=(kiosk.id) data-version=(*assets::VERSION) data-camera=(has_camera)
+                data-map=(!app.areas.is_empty()) data-most-facts=(declared::MOST)
                 data-language=(if language == Language::En { "en" } else { "zh" })
                 data-words=(words::all(language)) {
                 header.top {
@@ -55,6 +58,7 @@ pub(super) fn page(kiosk: &KioskSettings, language: Language, store: &str, keep_
                         }
                         div.small-print {
                             @if has_camera { p { (w("notice")) } }
+                            @if app.watched.contains(&kiosk.zone) { p { (w("notice-fixed")) } }
                             p { (w("timeout").replace("{n}", &seconds)) }
                         }
                     }
@@ -94,7 +98,7 @@ pub(super) fn page(kiosk: &KioskSettings, language: Language, store: &str, keep_
                             div { h2 { (w("terms-what")) } p { (w("terms-what-1")) } p { (w("terms-what-2")) } }
                             div { h2 { (w("terms-why")) } p { (w("terms-why-1")) } }
                             div { h2 { (w("terms-long")) }
-                                p { (w("terms-long-1").replace("{n}", &keep_days.to_string())) } }
+                                p { (w("terms-long-1").replace("{n}", &app.keep_days.to_string())) } }
                             div { h2 { (w("terms-leave")) } p { (w("terms-leave-1")) } }
                         }
                         details { summary { (w("terms-text")) " · " (text.0) } p { (text.1) } }

@@ -1,6 +1,7 @@
 //! The sections of the configuration, one file each: which keys there are, their shapes, ranges and
 //! defaults. A section reads everything it has before it gives up, so that all mistakes are found.
 
+mod area;
 mod backup;
 mod broker;
 mod bus;
@@ -27,6 +28,8 @@ use crate::storage::settings::{KEEP_DAYS, StorageSettings};
 const MOST_CAMERAS: usize = 64;
 /// More promotions at a time than anybody keeps in mind.
 const MOST_PROMOTIONS: usize = 1_000;
+/// More areas than anybody finds their way by.
+const MOST_AREAS: usize = 500;
 /// More kiosks than one box serves.
 const MOST_KIOSKS: usize = 32;
 /// More displays than one box serves.
@@ -42,6 +45,8 @@ pub(super) fn read(root: &Table<'_, '_>) -> Option<Settings> {
     let displays: Vec<_> = display_entries.iter().map(display::read).collect();
     let kiosk_entries = root.entries("kiosk", MOST_KIOSKS);
     let kiosks: Vec<_> = kiosk_entries.iter().map(kiosk::read).collect();
+    let area_entries = root.entries("area", MOST_AREAS);
+    let areas: Vec<_> = area_entries.iter().map(area::read).collect();
     let vision = vision::read(&root.section("vision"));
     let recognition = recognition::read(&root.section("recognition"));
     let promotions = root.entries("promotion", MOST_PROMOTIONS);
@@ -66,12 +71,14 @@ pub(super) fn read(root: &Table<'_, '_>) -> Option<Settings> {
     references::check_zones(&watching, &screens);
     let cameras_read: Vec<_> = cameras.iter().flatten().collect();
     references::check_kiosks(&kiosk_entries, &kiosks, &cameras_read);
+    references::check_areas(&area_entries, &areas, &watching, &screens);
     references::check_addresses(&web_section, &web, &broker_section, broker.as_ref());
     Some(Settings {
         store: store?,
         cameras: cameras.into_iter().collect::<Option<_>>()?,
         displays: displays.into_iter().collect::<Option<_>>()?,
         kiosks: kiosks.into_iter().collect::<Option<_>>()?,
+        areas: areas.into_iter().collect::<Option<_>>()?,
         vision,
         recognition,
         policy,

@@ -3,7 +3,7 @@
 
 use crate::broker::settings::BrokerSettings;
 use crate::camera::settings::{CameraSettings, Source};
-use crate::display::KioskSettings;
+use crate::display::{Area, KioskSettings};
 use crate::ops::settings::finding::Finding;
 use crate::ops::settings::nearest::nearest;
 use crate::ops::settings::table::Table;
@@ -73,6 +73,41 @@ pub(super) fn check_kiosks(
         };
         let expected = "the id of a [[camera]] with source = \"browser\" and the kiosk's zone";
         entry.report("camera", Finding::error(problem).expected(expected).rests_on_whole());
+    }
+}
+
+/// Reports areas that claim the same products, and warns of those in zones that nothing stands in.
+pub(super) fn check_areas(
+    entries: &[Table<'_, '_>],
+    areas: &[Option<Area>],
+    cameras: &[&Table<'_, '_>],
+    screens: &[&Table<'_, '_>],
+) {
+    let zones: Vec<String> =
+        cameras.iter().chain(screens).filter_map(|entry| entry.plain_text("zone")).collect();
+    let mut first: BTreeMap<String, usize> = BTreeMap::new();
+    for (entry, area) in entries.iter().zip(areas) {
+        let Some(area) = area else { continue };
+        let key = if entry.has("place") { "place" } else { "name" };
+        if let Some(line) = first.get(&area.place.to_lowercase()) {
+            let problem = format!("another area has the place {:?} (line {line})", area.place);
+            entry.report(key, Finding::error(problem).expected("a place of its own for every area"));
+        } else {
+            first.insert(area.place.to_lowercase(), entry.line_of(key));
+        }
+        let Some(zone) = area.zone.as_ref().filter(|z| zones.iter().all(|known| known != z.as_str())) else {
+            continue;
+        };
+        let problem = format!("no camera, display or kiosk is in zone \"{zone}\"");
+        let finding = Finding::warning(problem).rests_on_whole();
+        let meant = nearest(zone.as_str(), zones.iter().map(String::as_str));
+        entry.report(
+            "zone",
+            match meant {
+                Some(meant) => finding.help(format!("did you mean \"{meant}\"?")),
+                None => finding,
+            },
+        );
     }
 }
 

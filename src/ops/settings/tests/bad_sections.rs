@@ -104,6 +104,37 @@ fn a_display_whose_zone_is_misspelt() {
     );
 }
 
+const AREA: &str = "[[area]]\nname = \"Aisle 1\"\nx = 0\ny = 0\nwidth = 4\nheight = 1\n";
+
+#[test]
+fn two_areas_that_claim_the_same_products() {
+    let other = AREA.replace("Aisle 1\"", "Tea\"\nplace = \"aisle 1\"");
+    error(&with_more(&format!("{AREA}{other}"))).says(
+        19,
+        "area[2].place",
+        &["another area has the place \"aisle 1\" (line 12)"],
+    );
+}
+
+#[test]
+fn an_area_without_width() {
+    error(&with_more(&AREA.replace("width = 4", "width = 0"))).says(
+        15,
+        "area[1].width",
+        &["is out of range", "from 0.1 to 1000 (metres to the right)"],
+    );
+    error(&with_more(&AREA.replace("x = 0\n", ""))).says(12, "area[1].x", &["is missing"]);
+}
+
+#[test]
+fn an_area_of_a_zone_that_nothing_stands_in() {
+    warning(&with_more(&format!("{AREA}zone = \"tae\""))).says(
+        17,
+        "area[1].zone",
+        &["no camera, display or kiosk is in zone \"tae\"", "did you mean \"tea\"?"],
+    );
+}
+
 #[test]
 fn a_key_of_another_kind_of_camera() {
     error(&with_line(7, "source = \"v4l\"\ndevice = \"/dev/null\"\nurl = \"http://cam/x\"")).says(
