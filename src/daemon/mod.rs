@@ -24,6 +24,7 @@ use crate::clock::Clock;
 use crate::id::CameraId;
 use crate::ops::metrics::Metrics;
 use crate::ops::settings::{ReloadPlan, Settings, reload_plan};
+use crate::publish::label::{self, Labels};
 use crate::publish::settings::BusSettings;
 use crate::publish::wire::VisitMessage;
 use crate::publish::{Bus, BusError, Desired, Intake};
@@ -253,6 +254,16 @@ impl Daemon {
             looking.push(spawn(&name, move || looker.run(&heart))?);
         }
 
+        let titled = |d: &crate::display::DisplaySettings| Some((d.id.clone(), d.title.clone()?));
+        let means = label::Means {
+            desired: desired.clone(),
+            store: settings.store.clone(),
+            titles: settings.displays.iter().filter_map(titled).collect(),
+            fonts: settings.fonts.clone(),
+            notes: store.folder().join("labels"),
+        };
+        let labels = Arc::new(Labels::start(&settings.labels, means)?);
+
         // and who asks and answers
         let pulse = Pulse { store: heart("store"), cameras: heart("cameras"), network: heart("network") };
         hearts.extend([pulse.store.clone(), pulse.cameras.clone(), pulse.network.clone()]);
@@ -268,6 +279,7 @@ impl Daemon {
             cameras: cameras.clone(),
             store: store.clone(),
             bus: bus_health,
+            labels,
             models: in_use.clone(),
             hearts: hearts.clone(),
         });

@@ -26,6 +26,7 @@ pub use reload::{Change, ReloadPlan, reload_plan};
 use crate::broker::settings::BrokerSettings;
 use crate::camera::settings::CameraSettings;
 use crate::display::{DisplaySettings, KioskSettings, StoreSettings};
+use crate::publish::label::settings::{FontFile, LabelSettings};
 use crate::publish::settings::BusSettings;
 use crate::recommend::PolicySettings;
 use crate::storage::settings::StorageSettings;
@@ -56,6 +57,10 @@ pub struct Settings {
     pub displays: Vec<DisplaySettings>,
     /// Every `[[kiosk]]`.
     pub kiosks: Vec<KioskSettings>,
+    /// Every `[[label]]`.
+    pub labels: Vec<LabelSettings>,
+    /// `[fonts] files`; without any, the fonts of this machine.
+    pub fonts: Vec<FontFile>,
     /// `[vision]`.
     pub vision: VisionSettings,
     /// `[recognition]`.

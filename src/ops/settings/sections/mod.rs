@@ -9,6 +9,7 @@ mod camera_url;
 mod display;
 mod import;
 mod kiosk;
+mod label;
 mod policy;
 mod recognition;
 mod references;
@@ -31,6 +32,8 @@ const MOST_PROMOTIONS: usize = 1_000;
 const MOST_KIOSKS: usize = 32;
 /// More displays than one box serves.
 const MOST_DISPLAYS: usize = 512;
+/// More labels than one box serves.
+const MOST_LABELS: usize = 512;
 
 /// Reads every section; `None` only after at least one error was reported.
 pub(super) fn read(root: &Table<'_, '_>) -> Option<Settings> {
@@ -42,6 +45,9 @@ pub(super) fn read(root: &Table<'_, '_>) -> Option<Settings> {
     let displays: Vec<_> = display_entries.iter().map(display::read).collect();
     let kiosk_entries = root.entries("kiosk", MOST_KIOSKS);
     let kiosks: Vec<_> = kiosk_entries.iter().map(kiosk::read).collect();
+    let label_entries = root.entries("label", MOST_LABELS);
+    let labels: Vec<_> = label_entries.iter().map(label::read).collect();
+    let fonts = label::read_fonts(&root.section("fonts"));
     let vision = vision::read(&root.section("vision"));
     let recognition = recognition::read(&root.section("recognition"));
     let promotions = root.entries("promotion", MOST_PROMOTIONS);
@@ -66,12 +72,16 @@ pub(super) fn read(root: &Table<'_, '_>) -> Option<Settings> {
     references::check_zones(&watching, &screens);
     let cameras_read: Vec<_> = cameras.iter().flatten().collect();
     references::check_kiosks(&kiosk_entries, &kiosks, &cameras_read);
+    let screens: Vec<_> = displays.iter().flatten().map(|d| &d.id).collect();
+    references::check_labels(&label_entries, &labels, &screens);
     references::check_addresses(&web_section, &web, &broker_section, broker.as_ref());
     Some(Settings {
         store: store?,
         cameras: cameras.into_iter().collect::<Option<_>>()?,
         displays: displays.into_iter().collect::<Option<_>>()?,
         kiosks: kiosks.into_iter().collect::<Option<_>>()?,
+        labels: labels.into_iter().collect::<Option<_>>()?,
+        fonts,
         vision,
         recognition,
         policy,
