@@ -289,7 +289,7 @@ impl Daemon {
             store: store.clone(),
             storage: settings.lock().unwrap_or_else(|e| e.into_inner()).storage.clone(),
             bus: asked_bus,
-            models: in_use,
+            models: in_use.clone(),
             status: status.clone(),
             clock: clock.clone(),
             known: Mutex::default(),
@@ -300,6 +300,7 @@ impl Daemon {
             store: store.clone(),
             clock: clock.clone(),
             shop: settings.lock().unwrap_or_else(|e| e.into_inner()).store.clone(),
+            models: in_use.clone(),
         };
         let inbox = Inbox {
             store: store.clone(),
@@ -475,12 +476,10 @@ fn bus_settings(settings: &Settings, broker: Option<&Broker>) -> Option<BusSetti
 }
 
 fn live_view(settings: &Settings) -> Live {
-    if !settings.web.live_view {
-        return Live::off();
-    }
     let camera =
         |c: &crate::camera::settings::CameraSettings| LiveCamera { id: c.id.clone(), zone: c.zone.clone() };
-    Live::of(settings.cameras.iter().map(camera))
+    let cameras = settings.cameras.iter().map(camera);
+    if settings.web.live_view { Live::of(cameras) } else { Live::pictures_only(cameras) }
 }
 
 /// Ends kiosk sessions that nobody touches.

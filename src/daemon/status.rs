@@ -10,6 +10,7 @@ use crate::publish::BusHealth;
 use crate::publish::label::{LabelHealth, Labels};
 use crate::storage::Store;
 use crate::vision::admission::Refused;
+use crate::vision::card::Card;
 use crate::web::Status;
 use crate::web::status::{Health, Part, PartKind};
 use jiff::Timestamp;
@@ -32,6 +33,8 @@ pub struct Models {
     pub calibration: Option<String>,
     /// Models that the settings name and that were refused.
     pub refused: Vec<Refused>,
+    /// The cards of those at work.
+    pub cards: Vec<Card>,
 }
 
 /// Whom to ask.
