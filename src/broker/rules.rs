@@ -6,6 +6,7 @@
 //! | `pos`, `pos-<name>` | receipts | the daemon's status |
 //! | `office`, `office-<name>` | catalogue, stock | the daemon's status |
 //! | `monitor`, `monitor-<name>` | nothing | everything |
+//! | `home`, `home-<name>` | that Home Assistant is there | what it is told of displays |
 //! | `daemon`, `daemon-<name>` | everything | everything |
 //!
 //! A subscription is allowed only if every topic that it could match is allowed.
@@ -20,6 +21,7 @@ pub(super) enum Role {
     Till,
     Office,
     Monitor,
+    Home,
 }
 
 impl Role {
@@ -33,6 +35,7 @@ impl Role {
             "pos" => Some(Role::Till),
             "office" => Some(Role::Office),
             "monitor" => Some(Role::Monitor),
+            "home" => Some(Role::Home),
             _ => None,
         }
     }
@@ -40,17 +43,27 @@ impl Role {
     pub(super) fn may_publish(&self, topic: &str) -> bool {
         let of = |kind: &str| covers(&format!("shopguide/+/{kind}"), topic);
         match self {
-            Role::Daemon => covers("shopguide/#", topic),
+            Role::Daemon => covers("shopguide/#", topic) || covers("homeassistant/#", topic),
             Role::Display(d) => of(&format!("display/{d}/ack")) || of(&format!("display/{d}/status")),
             Role::Till => of("receipt"),
             Role::Office => of("catalogue") || of("stock"),
             Role::Monitor => false,
+            Role::Home => topic == "homeassistant/status",
         }
     }
 
     pub(super) fn may_read(&self, filter: &str) -> bool {
         match self {
-            Role::Daemon | Role::Monitor => covers("shopguide/#", filter),
+            Role::Daemon | Role::Monitor => {
+                covers("shopguide/#", filter) || covers("homeassistant/#", filter)
+            }
+            Role::Home => {
+                let of = |kind: &str| covers(&format!("shopguide/+/{kind}"), filter);
+                covers("homeassistant/#", filter)
+                    || of("status")
+                    || of("display/+/state")
+                    || of("display/+/status")
+            }
             Role::Display(d) => {
                 covers(&format!("shopguide/+/display/{d}/slate"), filter)
                     || covers("shopguide/+/status", filter)
@@ -114,6 +127,20 @@ mod tests {
         assert!(till.may_publish("shopguide/s/receipt"));
         assert!(!till.may_publish("shopguide/s/stock") && !till.may_read("shopguide/s/receipt"));
         assert!(!Role::of("monitor").unwrap().may_publish("shopguide/s/receipt"));
+    }
+
+    #[test]
+    fn a_houses_automation_sees_states_and_never_a_slate() {
+        let home = Role::of("home").unwrap();
+        for filter in ["homeassistant/#", "shopguide/s/status", "shopguide/s/display/tea/state"] {
+            assert!(home.may_read(filter), "{filter}");
+        }
+        for filter in ["#", "shopguide/#", "shopguide/s/display/tea/slate", "shopguide/s/visit"] {
+            assert!(!home.may_read(filter), "{filter}");
+        }
+        assert!(home.may_publish("homeassistant/status") && !home.may_publish("shopguide/s/status"));
+        assert!(!home.may_publish("homeassistant/device/x/config"));
+        assert!(Role::of("daemon").unwrap().may_publish("homeassistant/device/x/config"));
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl Users {
             let short = |name: &str| name.chars().take(40).collect::<String>().escape_debug().to_string();
             if Role::of(name).is_none() {
                 mistakes.push(format!(
-                    "line {n}: \"{}\" is no role: use display-<display>, pos, office, monitor or daemon, each but \
+                    "line {n}: \"{}\" is no role: use display-<display>, pos, office, monitor, home or daemon, each but \
                      the first alone or with -<name>",
                     short(name)
                 ));

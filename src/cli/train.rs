@@ -21,6 +21,7 @@ use crate::train::card::Card;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::fit::{Progress, fit};
 use crate::train::gate::{self, Verdict};
+use crate::train::judged::Judged;
 use crate::train::recipe::Recipe;
 use crate::train::shelf::{Shelf, ShelfError, Shelved};
 use crate::train::split::Split;
@@ -198,7 +199,9 @@ fn train(args: &TrainArgs, place: &Place, shelf: &Shelf) -> anyhow::Result<Told>
         peak_rss_mb: peak_memory(),
         model_bytes: file.len(),
     };
-    if !verdict.passed && !args.force {
+    let passed = verdict.passed || args.force;
+    shelf.note(Judged::new(clock.now().utc, split.fold.test.len(), passed, &judged))?;
+    if !passed {
         shelf.drop_checkpoint();
         let outcome = format!("{}; nothing was changed", words(&verdict, name));
         return Ok(Told { trained: Some(trained), ..nothing(report, outcome) });

@@ -1,15 +1,18 @@
 //! The staff's counterpart: signing in, products, a member by their card, the day.
 
 use super::desk::{holder, known_of};
+use super::status::Models;
 use crate::clock::Clock;
 use crate::display::StoreSettings;
 use crate::privacy::audit::{Action, Audited};
 use crate::privacy::password;
 use crate::recommend::{Language, Money, Product};
 use crate::storage::{Day, Role, StorageError, Store};
+use crate::train::shelf::Shelf;
 use crate::web::{Found, Kept, MemberFound};
 use jiff::tz::TimeZone;
 use serde_json::Value;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Products that a search gives at most.
 const MOST: usize = 20;
@@ -29,6 +32,8 @@ pub struct Counter {
     pub clock: Clock,
     /// Currency and time zone.
     pub shop: StoreSettings,
+    /// The networks at work.
+    pub models: Arc<Mutex<Models>>,
 }
 
 impl Counter {
@@ -126,6 +131,13 @@ impl Counter {
         self.store.day(midnight)
     }
 
+    /// An administrator watches the cameras. Audited, or it may not be.
+    pub fn watches(&self, by: &str) -> Result<(), StorageError> {
+        let (at, by) = (self.clock.now().utc, format!("admin {by}"));
+        let detail = "the cameras' live pictures".to_owned();
+        self.store.audit(Audited { at, by, action: Action::View, member: None, detail })
+    }
+
     /// What administrators see of what is kept; the audit's chain is followed each time.
     pub fn kept(&self) -> Result<Kept, StorageError> {
         let store = &self.store;
@@ -135,7 +147,12 @@ impl Counter {
                 format!("The audit was changed: {broken:?}. Keep the disk as it is and call for help.")
             }
         };
+        // Without its shelf the page still says everything else; the training and `doctor` say what is wrong.
+        let shelf = Shelf::of_store(store.folder());
         Ok(Kept {
+            networks: self.models.lock().unwrap_or_else(PoisonError::into_inner).cards.clone(),
+            rankers: shelf.list().unwrap_or_default(),
+            judged: shelf.judged().unwrap_or_default(),
             counts: store.counts()?,
             audit: store.audited(AUDIT)?,
             audit_is,

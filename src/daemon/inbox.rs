@@ -107,6 +107,9 @@ impl Inbox {
             Request::Day(reply) => {
                 let _ = reply.send(self.counter.day().map_err(refused));
             }
+            Request::Watches(by, reply) => {
+                let _ = reply.send(self.counter.watches(&by).map_err(refused));
+            }
             Request::Kept(reply) => {
                 let _ = reply.send(self.counter.kept().map_err(refused));
             }

@@ -26,6 +26,7 @@ use crate::clock::Clock;
 use crate::id::CameraId;
 use crate::ops::metrics::Metrics;
 use crate::ops::settings::{ReloadPlan, Settings, reload_plan};
+use crate::publish::label::{self, Labels};
 use crate::publish::settings::BusSettings;
 use crate::publish::wire::VisitMessage;
 use crate::publish::{Bus, BusError, Desired, Intake};
@@ -254,6 +255,16 @@ impl Daemon {
             looking.push(spawn(&name, move || looker.run(&heart))?);
         }
 
+        let titled = |d: &crate::display::DisplaySettings| Some((d.id.clone(), d.title.clone()?));
+        let means = label::Means {
+            desired: desired.clone(),
+            store: settings.store.clone(),
+            titles: settings.displays.iter().filter_map(titled).collect(),
+            fonts: settings.fonts.clone(),
+            notes: store.folder().join("labels"),
+        };
+        let labels = Arc::new(Labels::start(&settings.labels, means)?);
+
         // and who asks and answers
         let pulse = Pulse { store: heart("store"), cameras: heart("cameras"), network: heart("network") };
         hearts.extend([pulse.store.clone(), pulse.cameras.clone(), pulse.network.clone()]);
@@ -269,6 +280,7 @@ impl Daemon {
             cameras: cameras.clone(),
             store: store.clone(),
             bus: bus_health,
+            labels,
             models: in_use.clone(),
             hearts: hearts.clone(),
         });
@@ -278,7 +290,7 @@ impl Daemon {
             store: store.clone(),
             storage: settings.lock().unwrap_or_else(|e| e.into_inner()).storage.clone(),
             bus: asked_bus,
-            models: in_use,
+            models: in_use.clone(),
             status: status.clone(),
             clock: clock.clone(),
             known: Mutex::default(),
@@ -290,6 +302,7 @@ impl Daemon {
             store: store.clone(),
             clock: clock.clone(),
             shop: settings.lock().unwrap_or_else(|e| e.into_inner()).store.clone(),
+            models: in_use.clone(),
         };
         let inbox = Inbox {
             store: store.clone(),
@@ -474,12 +487,10 @@ fn bus_settings(settings: &Settings, broker: Option<&Broker>) -> Option<BusSetti
 }
 
 fn live_view(settings: &Settings) -> Live {
-    if !settings.web.live_view {
-        return Live::off();
-    }
     let camera =
         |c: &crate::camera::settings::CameraSettings| LiveCamera { id: c.id.clone(), zone: c.zone.clone() };
-    Live::of(settings.cameras.iter().map(camera))
+    let cameras = settings.cameras.iter().map(camera);
+    if settings.web.live_view { Live::of(cameras) } else { Live::pictures_only(cameras) }
 }
 
 /// Ends kiosk sessions that nobody touches.

@@ -39,6 +39,7 @@ pub fn described(eyes: &Eyes, refused: Vec<Refused>, calibration: Option<&Calibr
         embedder: eyes.model_id(),
         calibration: calibration.map(Calibration::to_string),
         refused,
+        cards: eyes.cards().cloned().collect(),
     }
 }
 

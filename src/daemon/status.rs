@@ -7,8 +7,10 @@ use crate::clock::Clock;
 use crate::ops::metrics::Metrics;
 use crate::ops::settings::Settings;
 use crate::publish::BusHealth;
+use crate::publish::label::{LabelHealth, Labels};
 use crate::storage::Store;
 use crate::vision::admission::Refused;
+use crate::vision::card::Card;
 use crate::web::Status;
 use crate::web::status::{Health, Part, PartKind};
 use jiff::Timestamp;
@@ -31,6 +33,8 @@ pub struct Models {
     pub calibration: Option<String>,
     /// Models that the settings name and that were refused.
     pub refused: Vec<Refused>,
+    /// The cards of those at work.
+    pub cards: Vec<Card>,
 }
 
 /// Whom to ask.
@@ -47,6 +51,8 @@ pub struct Parts {
     pub store: Store,
     /// The bus, if it is on.
     pub bus: Option<AskBus>,
+    /// The shelf labels.
+    pub labels: Arc<Labels>,
     /// The models.
     pub models: Arc<Mutex<Models>>,
     /// Threads that must make progress.
@@ -62,6 +68,7 @@ pub fn report(parts: Parts) -> Arc<dyn Fn() -> Status + Send + Sync> {
         all.extend(models(&parts.models.lock().unwrap_or_else(|e| e.into_inner())));
         all.push(store(&parts.store));
         all.extend(parts.bus.as_ref().map(|ask| bus(&ask())));
+        all.extend(parts.labels.health().iter().map(labels));
         Status::of(env!("CARGO_PKG_VERSION"), parts.started, all)
     })
 }
@@ -163,4 +170,17 @@ fn bus(bus: &BusHealth) -> Part {
         ),
     };
     part(PartKind::Bus, "mqtt", health, says, remedy)
+}
+
+fn labels(at: &LabelHealth) -> Part {
+    let says = format!("{} of {} labels show what they should", at.current, at.labels);
+    let (health, says, remedy) = match &at.error {
+        None => (Health::Well, says, None),
+        Some(error) => (
+            Health::Limited,
+            format!("{says}: {error}"),
+            Some("config/TROUBLESHOOTING.md, Shelf labels; it is tried again by itself".to_owned()),
+        ),
+    };
+    part(PartKind::Label, &at.access_point, health, says, remedy)
 }

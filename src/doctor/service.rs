@@ -98,6 +98,7 @@ fn part(part: &Part) -> Finding {
         PartKind::Bus => ("broker-unreachable", "displays at the broker get nothing new; pages go on"),
         PartKind::Broker => ("broker-failed", "displays at the embedded broker get nothing new"),
         PartKind::Display => ("display-away", "this display shows nothing of ours"),
+        PartKind::Label => ("label-access-point-away", "these labels keep showing what they show"),
     };
     let subject = format!("{:?} {}", part.kind, part.name).to_lowercase();
     let found = match (part.health, part.kind) {

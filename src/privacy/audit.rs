@@ -13,7 +13,7 @@ pub enum Action {
     Enrol,
     /// A member was erased.
     Erase,
-    /// Someone looked at a member's name, contact or history.
+    /// Someone looked at a member's name, contact or history, or at what the cameras see.
     View,
     /// Someone took a copy of a member's data.
     Export,

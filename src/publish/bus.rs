@@ -17,6 +17,7 @@ pub use super::connection::BusError;
 use super::connection::{self, CONNECT_LIMIT, Retry};
 use super::desired::{Desired, Screen};
 use super::health::{BusHealth, HealthBook};
+use super::home_assistant::House;
 use super::inbox::Inbox;
 use super::intake::Intake;
 use super::presenter::{Presenter, Say};
@@ -327,6 +328,8 @@ fn say_everything_later(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
 async fn present(shared: Arc<Shared>, display: DisplayId, mut screen: watch::Receiver<Screen>) {
     let mut link = shared.link.subscribe();
     let mut presenter = Presenter::new(display.clone());
+    let mut house =
+        shared.settings.home_assistant.then(|| House::new(shared.intake.topics(), &shared.store, &display));
     let mut said_round: Option<(Instant, u64)> = None;
     let mut echoes: Vec<Instant> = Vec::new();
     let mut again = false;
@@ -351,6 +354,16 @@ async fn present(shared: Arc<Shared>, display: DisplayId, mut screen: watch::Rec
             } else {
                 presenter.skip_sequences_of(&next);
                 wait = QUEUE_FULL_PAUSE;
+            }
+            if let Some(house) = &mut house {
+                let said = house.messages(&wanted, new_round);
+                let fits = |(topic, payload)| {
+                    publish(&link.client, topic, true, payload, PublishProperties::default())
+                };
+                if !said.into_iter().all(fits) {
+                    house.forget();
+                    wait = QUEUE_FULL_PAUSE;
+                }
             }
             if let Some(at) = presenter.wakes_at() {
                 let ahead = Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO);

@@ -215,6 +215,7 @@ mod tests {
             client_id: "shopguide-s".into(),
             keep_alive: Duration::from_secs(1),
             personal_for: Duration::from_secs(20),
+            home_assistant: false,
         }
     }
 

@@ -26,6 +26,8 @@ pub struct BusSettings {
     pub keep_alive: Duration,
     /// How long a personal slate stays valid after the member was last seen (default 20 s).
     pub personal_for: Duration,
+    /// Whether Home Assistant is told of the displays (default false).
+    pub home_assistant: bool,
 }
 
 impl std::fmt::Debug for BusSettings {

@@ -46,6 +46,14 @@ pub struct CardFigures {
     pub phr: f64,
 }
 
+impl CardFigures {
+    /// A method's figures, without each member's.
+    pub fn of(row: &Row) -> Self {
+        let Row { method, ten, .. } = row;
+        Self { method: method.clone(), recall: ten.recall, ndcg: ten.ndcg, phr: ten.phr }
+    }
+}
+
 impl Card {
     /// The card of a model that is in no file yet.
     pub fn new(
@@ -56,12 +64,6 @@ impl Card {
         rows: &[Row],
     ) -> Card {
         let histories = &dataset.corpus.histories;
-        let figures = |row: &Row| CardFigures {
-            method: row.method.clone(),
-            recall: row.ten.recall,
-            ndcg: row.ten.ndcg,
-            phr: row.ten.phr,
-        };
         Card {
             blake3: String::new(),
             trained,
@@ -72,7 +74,7 @@ impl Card {
             receipts: histories.iter().map(Vec::len).sum::<usize>() + dataset.targets.len(),
             products: dataset.corpus.items,
             recipe: format!("{recipe:?}"),
-            figures: rows.iter().map(figures).collect(),
+            figures: rows.iter().map(CardFigures::of).collect(),
         }
     }
 

@@ -7,6 +7,7 @@ pub mod fit;
 pub mod gate;
 pub mod gru;
 pub mod judge;
+pub mod judged;
 pub mod matrix;
 pub mod metrics;
 pub mod network;

@@ -249,7 +249,12 @@ impl Shelf {
 
     /// What training keeps between two epochs, if anything.
     pub fn checkpoint(&self) -> Result<Option<Vec<u8>>, ShelfError> {
-        match read(&self.folder.join("checkpoint")) {
+        self.read_if_there("checkpoint")
+    }
+
+    /// A file of the folder, if it exists.
+    pub(super) fn read_if_there(&self, name: &str) -> Result<Option<Vec<u8>>, ShelfError> {
+        match read(&self.folder.join(name)) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(ShelfError::Io { cause, .. }) if cause.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -267,7 +272,7 @@ impl Shelf {
         let _ = fs::remove_file(self.folder.join("checkpoint"));
     }
 
-    fn write(&self, file: &Path, bytes: &[u8]) -> Result<(), ShelfError> {
+    pub(super) fn write(&self, file: &Path, bytes: &[u8]) -> Result<(), ShelfError> {
         let io = |doing| move |cause| ShelfError::Io { doing, file: file.to_owned(), cause };
         fs::create_dir_all(&self.folder).map_err(io("make the folder of"))?;
         let mut part = file.as_os_str().to_owned();

@@ -148,8 +148,13 @@ impl Eyes {
 
     /// The networks' SHA-256, in the order of their work: two eyes with the same see the same.
     pub fn hashes(&self) -> Vec<&str> {
+        self.cards().map(|card| card.sha256.as_str()).collect()
+    }
+
+    /// The networks' cards, in the order of their work.
+    pub fn cards(&self) -> impl Iterator<Item = &Card> {
         let cards = [Some(self.detector.card()), self.detector.refiner(), Some(self.embedder.card())];
-        cards.into_iter().flatten().map(|card| card.sha256.as_str()).collect()
+        cards.into_iter().flatten()
     }
 
     /// The embedder's name and version, as templates remember it.

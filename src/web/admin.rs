@@ -1,20 +1,29 @@
-//! `/admin`: how recognition does, what is configured, what is kept, who did what.
+//! `/admin`: what the cameras see, how recognition does, how good suggestions are, what is configured,
+//! what is kept, who did what.
+//!
+//! What always holds: the cameras' pictures are shown only while an administrator has asked for them,
+//! which is in the audit; none is ever kept.
+
+mod plots;
 
 use super::display::{heartbeat, stream_of, stream_place, too_many_streams};
-use super::review::{Doubt, Scores};
+use super::review::Doubt;
 use super::session::Session;
 use super::status::Health;
-use super::{Request, Shared, Web, api, guard, staff};
+use super::{Request, Shared, Web, api, assets, guard, session, staff};
 use crate::privacy::Audited;
 use crate::storage::{Counts, User};
-use axum::extract::{Extension, State};
+use crate::train::judged::Judged;
+use crate::train::shelf::Listed;
+use crate::vision::card::{Card, Task};
+use axum::extract::{Extension, Request as HttpRequest, State};
 use axum::http::HeaderMap;
+use axum::middleware::Next;
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
-use maud::{Markup, PreEscaped, html};
+use maud::{Markup, html};
 use serde_json::json;
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Interval;
@@ -32,6 +41,12 @@ pub struct Kept {
     pub users: Vec<User>,
     /// Scores that staff said were wrong.
     pub refused: Vec<f32>,
+    /// The cards of the networks at work.
+    pub networks: Vec<Card>,
+    /// The trained rankers that are kept, the newest first.
+    pub rankers: Vec<Listed>,
+    /// What the gate found at each training, the oldest first.
+    pub judged: Vec<Judged>,
 }
 
 /// `GET /admin`.
@@ -48,6 +63,7 @@ pub(super) async fn page(
     let host = headers.get("host").and_then(|h| h.to_str().ok()).unwrap_or_default();
     let body = html! {
         main.admin {
+            section #cameras { h2 { "Cameras" } (cameras(&web)) }
             section {
                 h2 { "Why faces were not recognised" }
                 p.small { "Live, while this page is open; for a minute, without pictures. A stranger is below the threshold, as it should be." }
@@ -59,8 +75,10 @@ pub(super) async fn page(
             }
             section {
                 h2 { "Scores" }
-                (distribution(&web.app.review.scores(), &kept.refused))
+                (plots::distribution(&web.app.review.scores(), &kept.refused))
             }
+            section { h2 { "How good suggestions are" } (plots::quality(&kept.judged)) }
+            section { h2 { "Models" } (models(&kept)) }
             section { h2 { "How everything is" } (parts(&web)) }
             section { h2 { "Zones, cameras, displays, kiosks" } (places(&web, host)) }
             section { h2 { "What is kept" } (counts(&kept.counts)) }
@@ -94,6 +112,88 @@ pub(super) async fn page(
     staff::frame(&web, &session, "Administration", "admin.js", body).into_response()
 }
 
+/// The cameras, whose pictures come when they are asked for.
+fn cameras(web: &Shared) -> Markup {
+    html! {
+        p.small {
+            "Pictures with every face's box, and the score of members, come while you watch; who watched is in the \
+             audit. Nothing of them is kept."
+        }
+        button #watch type="button" aria-pressed="false" { "Watch the cameras" }
+        div.cameras #pictures hidden {
+            @for camera in web.app.live.cameras() {
+                figure data-camera=(camera.id) data-pictures="/admin/live" {
+                    div.picture {
+                        canvas width="640" height="360" aria-label={ "Camera " (camera.id) } {}
+                        p.waiting { "Waiting for a picture" }
+                    }
+                    figcaption { strong { (camera.id) } span { "zone " (camera.zone) } span.rate {} }
+                }
+            }
+        }
+        script src=(assets::address("picture.js")) defer {}
+    }
+}
+
+/// Every model at work or at hand, and what its card says.
+fn models(kept: &Kept) -> Markup {
+    let does = |task: Task| match task {
+        Task::Detect => "finds faces",
+        Task::Refine => "looks at each once more",
+        Task::Embed => "tells faces apart",
+    };
+    html! {
+        table {
+            thead { tr { th { "Network" } th { "What it does" } th { "Its card" } th { "Licence" } } }
+            tbody { @for card in &kept.networks {
+                tr {
+                    td { (card.id()) }
+                    td { (does(card.task)) }
+                    td {
+                        "input " (card.input.size().0) "x" (card.input.size().1)
+                        @if card.task == Task::Embed {
+                            ", threshold " (card.threshold.matching) ", margin " (card.threshold.margin)
+                            @if !card.threshold.set_on.is_empty() { ", set on " (card.threshold.set_on) }
+                        } @else { ", threshold " (card.threshold.score) }
+                        ", SHA-256 " code { (card.sha256.get(..12).unwrap_or_default()) "…" }
+                    }
+                    td { (card.licence) }
+                }
+            } }
+        }
+        @if kept.rankers.is_empty() {
+            p.none { "No ranker was trained yet: suggestions rest on evidence with fixed weights." }
+        } @else {
+            table {
+                thead { tr { th { "Ranker" } th { "Trained" } th { "From" } th { "NDCG of lists of ten" } } }
+                tbody { @for ranker in &kept.rankers {
+                    tr {
+                        td { (ranker.id) @if ranker.live { " " strong { "at work" } } }
+                        @if let Some(card) = &ranker.card {
+                            td { (card.trained.strftime("%F")) ", until " (card.learned_until.strftime("%F")) }
+                            td { (card.learned_from) " members, " (card.receipts) " receipts, " (card.products) " products" }
+                            td { @for figure in &card.figures { (figure.method) " " (format!("{:.3}", figure.ndcg)) " " } }
+                        } @else { td colspan="3" { "its card cannot be read" } }
+                    }
+                } }
+            }
+        }
+    }
+}
+
+/// Lets through to the cameras' pictures who is noted in the audit, once for each session.
+pub(super) async fn audited(State(web): Web, request: HttpRequest, next: Next) -> Response {
+    let Some(name) = session::first_look(&web, request.headers()) else { return next.run(request).await };
+    match api::ask(&web, |reply| Request::Watches(name, reply)).await {
+        Ok(Ok(())) => {
+            session::has_looked(&web, request.headers());
+            next.run(request).await
+        }
+        Ok(Err(refused)) => refused.into_response(),
+        Err(refused) => refused,
+    }
+}
+
 fn parts(web: &Shared) -> Markup {
     let status = (web.app.status)();
     html! {
@@ -113,7 +213,7 @@ fn places(web: &Shared, host: &str) -> Markup {
             thead { tr { th { "What" } th { "Name" } th { "Zone" } th { "How" } } }
             tbody {
                 @for camera in app.live.cameras() {
-                    tr { td { "camera" } td { (camera.id) } td { (camera.zone) } td { a href="/live" { "live view" } } }
+                    tr { td { "camera" } td { (camera.id) } td { (camera.zone) } td { a href="#cameras" { "watch" } } }
                 }
                 @for display in &app.displays {
                     tr {
@@ -171,61 +271,6 @@ fn counts(counts: &Counts) -> Markup {
     html! { dl.day { @for (name, n) in rows { div { dd { (n) } dt { (name) } } } } }
 }
 
-/// The scores of recognised members as a drawing, with the threshold and what staff said was wrong.
-fn distribution(scores: &Scores, refused: &[f32]) -> Markup {
-    const BINS: usize = 40;
-    let (width, height) = (640.0, 180.0);
-    let x = |score: f32| f64::from(score.clamp(0.0, 1.0)) * width;
-    let mut bins = [0u32; BINS];
-    for score in &scores.recognised {
-        bins[((score.clamp(0.0, 1.0) * BINS as f32) as usize).min(BINS - 1)] += 1;
-    }
-    let most = f64::from(bins.iter().copied().max().unwrap_or(0).max(1));
-    let mut svg = String::new();
-    let bar = width / BINS as f64;
-    for (n, count) in bins.iter().enumerate().filter(|(_, c)| **c > 0) {
-        let tall = f64::from(*count) / most * (height - 20.0);
-        let _ = write!(
-            svg,
-            "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{tall:.1}\" class=\"bar\"/>",
-            n as f64 * bar + 1.0,
-            height - tall,
-            bar - 2.0
-        );
-    }
-    for score in refused {
-        let _ = write!(
-            svg,
-            "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"5\" class=\"wrong\"/>",
-            x(*score),
-            height - 8.0
-        );
-    }
-    let at = x(scores.threshold);
-    let _ = write!(svg, "<line x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"0\" y2=\"{height}\" class=\"threshold\"/>");
-    for tick in 0..=10 {
-        let at = f64::from(tick) * width / 10.0;
-        let _ = write!(
-            svg,
-            "<text x=\"{at:.1}\" y=\"{:.1}\">{:.1}</text>",
-            height + 18.0,
-            f64::from(tick) / 10.0
-        );
-    }
-    let says = format!(
-        "{} recognitions since the start, {} said to be wrong by staff; a vote needs {:.2}.",
-        scores.recognised.len(),
-        refused.len(),
-        scores.threshold
-    );
-    html! {
-        figure.plot {
-            svg viewBox="-14 -4 668 208" role="img" aria-label=(says) { (PreEscaped(svg)) }
-            figcaption { (says) " Bars: mean score of the votes of recognised members. Dots: staff said it was somebody else. Line: the threshold; set another with " code { "shopguide calibrate" } "." }
-        }
-    }
-}
-
 struct Follower {
     doubts: watch::Receiver<VecDeque<Doubt>>,
     stopping: watch::Receiver<bool>,
@@ -261,22 +306,4 @@ pub(super) async fn events(State(web): Web) -> Response {
         _web: web,
     };
     Sse::new(stream_of(follower, |f| Box::pin(f.next()))).into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_distribution_says_in_words_what_it_draws() {
-        let scores = Scores { threshold: 0.42, recognised: [0.6, 0.61, 0.9, f32::NAN, 2.0].into() };
-        let drawn = distribution(&scores, &[0.45]).into_string();
-        assert!(
-            drawn.contains("5 recognitions")
-                && drawn.contains("1 said to be wrong")
-                && drawn.contains("0.42")
-        );
-        assert_eq!(drawn.matches("class=\"wrong\"").count(), 1);
-        assert!(!drawn.contains("NaN"));
-    }
 }

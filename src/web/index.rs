@@ -81,7 +81,7 @@ pub(super) async fn page(State(web): Web) -> Html<String> {
                 ul.links {
                     li { a href="/staff" { strong { "Staff" } span { "who is here, what is shown, products; sign in" } } }
                     li { a href="/admin" { strong { "Administration" } span { "recognition, what is kept, audit; sign in" } } }
-                    @if app.live.exists() {
+                    @if app.live.has_page() {
                         li { a href="/live" { strong { "Live view" } span { "what the cameras see, who is here, what is shown" } } }
                     }
                     li { a href="/status" { strong { "Status" } span { "what works, what does not, what to do" } } }

@@ -1,7 +1,8 @@
 //! What the live view knows, and the handle that the daemon feeds.
 //!
 //! What always holds:
-//! - Without a live view nothing is kept at all: [`Live::off`] drops everything it is given.
+//! - Without the live view's page nothing that happened is noted: [`Live::pictures_only`] has pictures
+//!   for administrators who watch, and no story.
 //! - A picture is kept only while somebody watches, only the newest of each camera, only in memory.
 //! - A stranger exists as a box in that picture and nowhere else: no event has room for one.
 //! - Members appear under an alias. The list of events is short and forgets its oldest.
@@ -142,9 +143,11 @@ fn milliseconds<S: Serializer>(duration: &Option<Duration>, to: S) -> Result<S::
 
 /// The live view's memory. Cheap to clone; feeding it never blocks for long.
 #[derive(Clone)]
-pub struct Live(Option<Arc<Memory>>);
+pub struct Live(Arc<Memory>);
 
 struct Memory {
+    /// Whether the live view has its page, and so a story.
+    has_page: bool,
     cameras: Vec<(LiveCamera, watch::Sender<Option<Arc<Picture>>>)>,
     story: Mutex<Story>,
     told: watch::Sender<u64>,
@@ -191,35 +194,42 @@ struct Here {
 }
 
 impl Live {
-    /// No live view: whatever it is given is dropped.
-    pub fn off() -> Self {
-        Live(None)
+    /// A live view of these cameras, with its page.
+    pub fn of(cameras: impl IntoIterator<Item = LiveCamera>) -> Self {
+        Self::new(cameras, true)
     }
 
-    /// A live view of these cameras.
-    pub fn of(cameras: impl IntoIterator<Item = LiveCamera>) -> Self {
-        Live(Some(Arc::new(Memory {
+    /// Pictures of these cameras for administrators, and no page.
+    pub fn pictures_only(cameras: impl IntoIterator<Item = LiveCamera>) -> Self {
+        Self::new(cameras, false)
+    }
+
+    fn new(cameras: impl IntoIterator<Item = LiveCamera>, has_page: bool) -> Self {
+        Live(Arc::new(Memory {
+            has_page,
             cameras: cameras.into_iter().map(|c| (c, watch::Sender::new(None))).collect(),
             story: Mutex::default(),
             told: watch::Sender::new(0),
             watchers: AtomicUsize::new(0),
-        })))
+        }))
     }
 
-    /// Whether there is a live view.
-    pub fn exists(&self) -> bool {
-        self.0.is_some()
+    /// Whether the live view has a page.
+    pub fn has_page(&self) -> bool {
+        self.0.has_page
     }
 
     /// Whether anybody watches: only then is a picture worth handing over.
     pub fn watched(&self) -> bool {
-        self.0.as_ref().is_some_and(|m| m.watchers.load(Ordering::Relaxed) > 0)
+        self.0.watchers.load(Ordering::Relaxed) > 0
     }
 
     /// Hands over a picture; kept only while watched, and at most 8 a second of each camera.
     pub fn show(&self, frame: LiveFrame) {
-        let Some(memory) = self.0.as_ref().filter(|_| self.watched()) else { return };
-        let Some((_, latest)) = memory.cameras.iter().find(|(c, _)| c.id == frame.camera) else { return };
+        if !self.watched() {
+            return;
+        }
+        let Some((_, latest)) = self.0.cameras.iter().find(|(c, _)| c.id == frame.camera) else { return };
         latest.send_if_modified(|latest| {
             let number = match latest {
                 Some(before) if frame.captured.since(before.frame.captured) < PICTURE_EVERY => return false,
@@ -230,43 +240,42 @@ impl Live {
             true
         });
         if !self.watched() {
-            memory.forget_pictures(); // the last watcher left meanwhile
+            self.0.forget_pictures(); // the last watcher left meanwhile
         }
     }
 
-    /// Notes what happened.
+    /// Notes what happened, for the page.
     pub fn event(&self, event: LiveEvent) {
-        let Some(memory) = &self.0 else { return };
-        memory.story().note(event);
-        memory.told.send_modify(|n| *n += 1);
+        if self.has_page() {
+            self.0.story().note(event);
+            self.0.told.send_modify(|n| *n += 1);
+        }
     }
 
     /// Starts watching; pictures are kept until the last of these is dropped.
-    pub(super) fn watch(&self) -> Option<Watching> {
-        let memory = self.0.clone()?;
-        memory.watchers.fetch_add(1, Ordering::Relaxed);
-        Some(Watching { story: memory.told.subscribe(), memory })
+    pub(super) fn watch(&self) -> Watching {
+        self.0.watchers.fetch_add(1, Ordering::Relaxed);
+        Watching { story: self.0.told.subscribe(), memory: self.0.clone() }
     }
 
     /// The cameras of the view.
     pub(super) fn cameras(&self) -> impl Iterator<Item = &LiveCamera> {
-        self.0.iter().flat_map(|m| m.cameras.iter().map(|(c, _)| c))
+        self.0.cameras.iter().map(|(c, _)| c)
     }
 
     /// Follows one camera's newest picture.
     pub(super) fn pictures(&self, camera: &CameraId) -> Option<watch::Receiver<Option<Arc<Picture>>>> {
-        let memory = self.0.as_ref()?;
-        memory.cameras.iter().find(|(c, _)| c.id == *camera).map(|(_, latest)| latest.subscribe())
+        self.0.cameras.iter().find(|(c, _)| c.id == *camera).map(|(_, latest)| latest.subscribe())
     }
 
     /// What happened lately.
-    pub(super) fn story(&self) -> Option<StoryView> {
-        self.0.as_ref().map(|m| m.story().view())
+    pub(super) fn story(&self) -> StoryView {
+        self.0.story().view()
     }
 
     /// Whom a slate was made for.
     pub(super) fn alias(&self, slate: &SlateId) -> Option<String> {
-        let story = self.0.as_ref()?.story();
+        let story = self.0.story();
         story.aliases.iter().find(|(s, _)| s == slate).map(|(_, alias)| alias.clone())
     }
 }
@@ -386,8 +395,8 @@ mod tests {
         live.show(image);
         assert_eq!((newest(&live), Arc::strong_count(&pixels)), (None, 1));
 
-        let watching = live.watch().unwrap();
-        let second = live.watch().unwrap();
+        let watching = live.watch();
+        let second = live.watch();
         live.show(LiveFrame { image: pixels.clone(), ..frame(0) });
         assert_eq!(newest(&live), Some(1));
         drop(second);
@@ -399,7 +408,7 @@ mod tests {
     #[test]
     fn pictures_come_at_most_eight_times_a_second() {
         let live = live();
-        let _watching = live.watch().unwrap();
+        let _watching = live.watch();
         for millis in (0..1000).step_by(10) {
             live.show(frame(millis));
         }
@@ -407,11 +416,10 @@ mod tests {
     }
 
     #[test]
-    fn without_a_live_view_nothing_is_kept() {
-        let live = Live::off();
-        live.show(frame(0));
+    fn without_its_page_nothing_that_happened_is_noted() {
+        let live = Live::pictures_only([]);
         live.event(shown(5));
-        assert!(!live.watched() && live.story().is_none() && live.watch().is_none());
+        assert_eq!((live.story().count, live.story().events.len()), (0, 0));
     }
 
     #[test]
@@ -425,24 +433,24 @@ mod tests {
             votes: 4,
             score: 0.6,
         }));
-        assert_eq!(live.story().unwrap().here.len(), 1);
+        assert_eq!(live.story().here.len(), 1);
         live.event(event(LiveWhat::Left { alias, zone, stayed: Some(Duration::from_secs(7)) }));
-        assert_eq!(live.story().unwrap().here.len(), 0);
+        assert_eq!(live.story().here.len(), 0);
         for _ in 0..100 {
             live.event(shown(1));
         }
-        assert_eq!(live.story().unwrap().events.len(), EVENTS);
+        assert_eq!(live.story().events.len(), EVENTS);
     }
 
     #[test]
     fn percentiles_are_taken_from_what_was_measured() {
         let live = live();
-        let none = live.story().unwrap();
+        let none = live.story();
         assert_eq!((none.p50, none.p95, none.count), (None, None, 0));
         for millis in 1..=100 {
             live.event(shown(millis));
         }
-        let story = live.story().unwrap();
+        let story = live.story();
         assert_eq!((story.p50, story.p95, story.count), (Some(50), Some(95), 100));
         live.event(shown(9));
     }

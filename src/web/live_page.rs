@@ -144,9 +144,8 @@ impl Watcher {
     fn gather(&mut self) {
         if self.watching.story.has_changed().unwrap_or(false) {
             self.watching.story.mark_unchanged();
-            if let Some(story) = self.web.app.live.story() {
-                self.push("story", &story);
-            }
+            let story = self.web.app.live.story();
+            self.push("story", &story);
         }
         for at in 0..self.screens.len() {
             let (display, screen) = &mut self.screens[at];
@@ -180,8 +179,8 @@ impl Watcher {
 }
 
 /// `GET /live/events`.
-pub(super) async fn events(State(web): Web, headers: HeaderMap, uri: Uri) -> Response {
-    let Some(mut watching) = web.app.live.watch() else { return no_such_page(uri, headers).await };
+pub(super) async fn events(State(web): Web) -> Response {
+    let mut watching = web.app.live.watch();
     let Some(place) = stream_place(&web) else { return too_many_streams() };
     watching.story.mark_changed();
     let follow = |display: &DisplaySettings| {

@@ -104,7 +104,7 @@ pub struct AppState {
     pub floor: Floor,
     /// How recognition does.
     pub review: Review,
-    /// What the live view shows; [`Live::off`] when it does not exist.
+    /// What the live view shows; without its page, what administrators see.
     pub live: Live,
     /// The time that pages set their clocks by.
     pub clock: Clock,
@@ -146,6 +146,8 @@ pub enum Request {
     Copy(String, String, oneshot::Sender<Result<Option<serde_json::Value>, Refused>>),
     /// The day so far.
     Day(oneshot::Sender<Result<Day, Refused>>),
+    /// The administrator of that name watches the cameras: to be audited.
+    Watches(String, oneshot::Sender<Result<(), Refused>>),
     /// What administrators see of what is kept.
     Kept(oneshot::Sender<Result<Kept, Refused>>),
     /// Name and secret: the role, if they are right. Both ways are audited.
@@ -256,7 +258,7 @@ fn router(app: AppState, stopping: watch::Receiver<bool>) -> Router {
         .route("/api/stock", post(api::stock).layer(DefaultBodyLimit::max(JSON_BYTES)))
         .route("/api/catalogue", post(api::catalogue).layer(DefaultBodyLimit::max(CATALOGUE_BYTES)))
         .route("/api/cameras/{id}/frame", post(api::frame).layer(DefaultBodyLimit::max(FRAME_BYTES)));
-    if shared.app.live.exists() {
+    if shared.app.live.has_page() {
         guarded = guarded
             .route("/live", get(live_page::page))
             .route("/live/events", get(live_page::events))
@@ -281,6 +283,12 @@ fn router(app: AppState, stopping: watch::Receiver<bool>) -> Router {
     let admins = Router::new()
         .route("/admin", get(admin::page))
         .route("/admin/events", get(admin::events))
+        .merge(
+            Router::new()
+                .route("/admin/live/events", get(live_page::events))
+                .route("/admin/live/{picture}", get(live_page::picture))
+                .route_layer(axum::middleware::from_fn_with_state(shared.clone(), admin::audited)),
+        )
         .route_layer(axum::middleware::from_fn_with_state(shared.clone(), session::admins_only));
 
     open.merge(guarded)

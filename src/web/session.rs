@@ -44,6 +44,8 @@ pub(super) struct Session {
     pub(super) csrf: String,
     began: Now,
     used: Now,
+    /// They watched the cameras, and it is in the audit.
+    looked: bool,
 }
 
 /// All of them, and how often a secret was wrong lately.
@@ -73,7 +75,10 @@ impl Sessions {
             open.remove(&oldest);
         }
         let (id, csrf) = (pseudonym::token(), pseudonym::token());
-        open.insert(id.clone(), Session { name: name.to_owned(), role, csrf, began: now, used: now });
+        open.insert(
+            id.clone(),
+            Session { name: name.to_owned(), role, csrf, began: now, used: now, looked: false },
+        );
         id
     }
 
@@ -121,6 +126,20 @@ impl Session {
 /// Who asks, if they are signed in.
 pub(super) fn who(web: &Shared, headers: &HeaderMap) -> Option<Session> {
     web.sessions.of(headers, web.app.clock.now())
+}
+
+/// Who asks for the cameras' pictures for the first time in their session.
+pub(super) fn first_look(web: &Shared, headers: &HeaderMap) -> Option<String> {
+    who(web, headers).filter(|s| !s.looked).map(|s| s.name)
+}
+
+/// Notes that it is in the audit.
+pub(super) fn has_looked(web: &Shared, headers: &HeaderMap) {
+    if let Some(id) = cookie(headers, "staff")
+        && let Some(session) = locked(&web.sessions.open).get_mut(&id)
+    {
+        session.looked = true;
+    }
 }
 
 /// Lets staff and administrators through.

@@ -49,7 +49,7 @@ pub(super) fn frame(
                         a href="/staff" { "Staff" }
                         @if session.role == Role::Admin {
                             a href="/admin" { "Administration" }
-                            @if web.app.live.exists() { a href="/live" { "Live view" } }
+                            @if web.app.live.has_page() { a href="/live" { "Live view" } }
                             a href="/status" { "Status" }
                         }
                         span.who { (session.name) }

@@ -73,6 +73,8 @@ pub enum PartKind {
     Broker,
     /// A display.
     Display,
+    /// An access point and its shelf labels.
+    Label,
 }
 
 impl PartKind {
@@ -85,6 +87,7 @@ impl PartKind {
             PartKind::Bus => "Message bus",
             PartKind::Broker => "Embedded broker",
             PartKind::Display => "Displays",
+            PartKind::Label => "Shelf labels",
         }
     }
 }

@@ -6,7 +6,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use shopguide::clock::Clock;
-use shopguide::display::{Ack, DisplaySettings, StoreSettings};
+use shopguide::display::{Ack, DisplaySettings, Layout, StoreSettings};
 use shopguide::id::{CameraId, DisplayId, MemberId, ProductId, SlateId, StoreId, ZoneId};
 use shopguide::publish::Desired;
 use shopguide::recommend::{Audience, Language, Money, Reason, Slate, Suggestion};
@@ -107,13 +107,20 @@ impl Browser {
         serde_json::from_str::<Value>(&text).unwrap()["value"].take()
     }
 
+    /// One command of the browser's own tools for developers.
+    pub fn devtools(&self, command: &str, params: Value) -> Value {
+        self.command("goog/cdp/execute", json!({"cmd": command, "params": params}))
+    }
+
+    /// Runs a script in every page before its own scripts.
+    pub fn before_every_page(&self, script: &str) {
+        self.devtools("Page.addScriptToEvaluateOnNewDocument", json!({"source": script}));
+    }
+
     /// Gives the page exactly this glass.
     pub fn glass(&self, width: u32, height: u32) {
         let params = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
-        self.command(
-            "goog/cdp/execute",
-            json!({"cmd": "Emulation.setDeviceMetricsOverride", "params": params}),
-        );
+        self.devtools("Emulation.setDeviceMetricsOverride", params);
     }
 
     /// Presses the tabulator.
@@ -189,7 +196,7 @@ impl Drop for Browser {
     }
 }
 
-/// The web server with two displays, and what reached the appliance.
+/// The web server with three displays, one of paper, and what reached the appliance.
 pub struct Site {
     pub address: SocketAddr,
     pub desired: Desired,
@@ -201,6 +208,11 @@ pub struct Site {
 
 impl Site {
     pub async fn start(address: Option<SocketAddr>) -> Self {
+        Self::with_clock(address, Clock::system()).await
+    }
+
+    /// The same with another clock.
+    pub async fn with_clock(address: Option<SocketAddr>, clock: Clock) -> Self {
         let wanted = address.unwrap_or_else(|| "127.0.0.1:0".parse().unwrap());
         let listener = TcpListener::bind(wanted).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -213,8 +225,10 @@ impl Site {
             title: Some(title.into()),
             category: None,
         };
+        let mut paper = shelf("paper", Language::En, "Tea and coffee");
+        paper.layout = Layout::Paper;
         let displays =
-            vec![shelf("tea", Language::En, "Tea and coffee"), shelf("cha", Language::Zh, "茶与咖啡")];
+            vec![shelf("tea", Language::En, "Tea and coffee"), shelf("cha", Language::Zh, "茶与咖啡"), paper];
         let desired = Desired::new(displays.iter().map(|d| d.id.clone()));
         let (ask, requests) = mpsc::channel(256);
         let (stop, stopping) = watch::channel(false);
@@ -240,7 +254,7 @@ impl Site {
             review: Default::default(),
             desired: desired.clone(),
             live: live.clone(),
-            clock: Clock::system(),
+            clock,
             status: Arc::new(|| Status::of("0.1.0", Timestamp::UNIX_EPOCH, parts())),
             metrics: Arc::default(),
             requests: ask,

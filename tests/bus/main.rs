@@ -4,6 +4,7 @@
 mod access;
 mod contract;
 mod gate;
+mod house;
 mod peers;
 mod receipts;
 mod restart;

@@ -192,6 +192,7 @@ pub fn bus_settings(port: u16) -> BusSettings {
         client_id: "shopguide-corner".into(),
         keep_alive: Duration::from_secs(5),
         personal_for: Duration::from_secs(20),
+        home_assistant: false,
     }
 }
 

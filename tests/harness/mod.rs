@@ -2,6 +2,8 @@
 //! ports, the running daemon, and the word for a test that had to be left out.
 #![allow(dead_code)]
 
+pub mod traces;
+
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;

@@ -27,6 +27,7 @@ pub use reload::{Change, ReloadPlan, reload_plan};
 use crate::broker::settings::BrokerSettings;
 use crate::camera::settings::CameraSettings;
 use crate::display::{Area, DisplaySettings, KioskSettings, StoreSettings};
+use crate::publish::label::settings::{FontFile, LabelSettings};
 use crate::publish::settings::BusSettings;
 use crate::recommend::PolicySettings;
 use crate::storage::settings::StorageSettings;
@@ -60,6 +61,10 @@ pub struct Settings {
     pub kiosks: Vec<KioskSettings>,
     /// Every `[[area]]`.
     pub areas: Vec<Area>,
+    /// Every `[[label]]`.
+    pub labels: Vec<LabelSettings>,
+    /// `[fonts] files`; without any, the fonts of this machine.
+    pub fonts: Vec<FontFile>,
     /// `[vision]`.
     pub vision: VisionSettings,
     /// `[recognition]`.

@@ -74,6 +74,10 @@ pub fn reload_plan(old: &Settings, new: &Settings) -> ReloadPlan {
     if old.areas != new.areas {
         restart.note("area: the map changed");
     }
+    if old.labels != new.labels {
+        restart.note("label: the labels changed");
+    }
+    restart.compare("fonts.files", &old.fonts, &new.fonts);
     compare_store(&mut restart, &old.store, &new.store);
     compare_vision(&mut applied, &mut restart, &mut settings.vision, &new.vision);
     compare_broker(&mut restart, &old.broker, &new.broker);
@@ -221,7 +225,8 @@ fn compare_bus(
         restart.compare("mqtt.enabled", &running.is_some(), &new.is_some());
         return;
     };
-    let BusSettings { host, port, tls, user, password, client_id, keep_alive, personal_for } = after;
+    let BusSettings { host, port, tls, user, password, client_id, keep_alive, personal_for, home_assistant } =
+        after;
     restart.compare("mqtt.host", &before.host, host);
     restart.compare("mqtt.port", &before.port, port);
     restart.compare_unseen("mqtt.tls", &before.tls, tls);
@@ -229,6 +234,7 @@ fn compare_bus(
     restart.compare_unseen("mqtt: the password", &before.password, password);
     restart.compare("mqtt.client_id", &before.client_id, client_id);
     restart.compare("mqtt.keep_alive", &before.keep_alive, keep_alive);
+    restart.compare("mqtt.home_assistant", &before.home_assistant, home_assistant);
     applied.compare("mqtt.personal_for", &before.personal_for, personal_for);
     before.personal_for = *personal_for;
 }

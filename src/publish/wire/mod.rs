@@ -29,7 +29,9 @@ pub use incoming::{
     AckMessage, CatalogueMessage, DisplayStatusMessage, Invalid, LineMessage, ProductMessage, ReceiptMessage,
     StockLevel, StockMessage,
 };
-pub use outgoing::{Audience, ItemMessage, SlateMessage, State, StatusMessage, VisitMessage, VisitTag};
+pub use outgoing::{
+    Audience, DisplayStateMessage, ItemMessage, SlateMessage, State, StatusMessage, VisitMessage, VisitTag,
+};
 pub use topic::{IncomingTopic, Topics};
 
 /// The contract as a JSON Schema (draft 2020-12); `$defs` holds one entry for each kind of message.

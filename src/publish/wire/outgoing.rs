@@ -110,6 +110,35 @@ impl SlateMessage {
     }
 }
 
+/// `shopguide/<s>/display/<d>/state`, retained: what a display shows to anybody. Only with Home
+/// Assistant, and never anything of a personal slate.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct DisplayStateMessage {
+    /// Products that it shows.
+    pub products: usize,
+    /// The name of the first.
+    pub first: Option<String>,
+    /// Which slate.
+    pub slate: Option<SlateId>,
+    /// When that was made.
+    pub since: Option<Timestamp>,
+}
+
+impl DisplayStateMessage {
+    /// Of a store-level slate; of anything else nothing.
+    pub fn of(slate: Option<&Slate>) -> Self {
+        let Some(slate) = slate.filter(|s| s.audience == recommend::Audience::Store) else {
+            return Self::default();
+        };
+        Self {
+            products: slate.items.len(),
+            first: slate.items.first().map(|item| item.name.clone()),
+            slate: Some(slate.id.clone()),
+            since: Some(slate.made_at),
+        }
+    }
+}
+
 /// A random name for one visit, of 32 hexadecimal digits. It is drawn anew for each visit and is
 /// not derived from anything, so that two visits of one person cannot be put together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -44,6 +44,11 @@ impl Topics {
         format!("{}/display/{display}/status", self.prefix)
     }
 
+    /// What a display shows to anybody, for Home Assistant, retained.
+    pub fn display_state(&self, display: &DisplayId) -> String {
+        format!("{}/display/{display}/state", self.prefix)
+    }
+
     /// What a display did with a slate.
     pub fn ack(&self, display: &DisplayId) -> String {
         format!("{}/display/{display}/ack", self.prefix)
@@ -111,7 +116,9 @@ mod tests {
         assert_eq!(t.incoming(&t.ack(&d)), Some(IncomingTopic::Ack(d.clone())));
         assert_eq!(t.incoming(&t.display_status(&d)), Some(IncomingTopic::DisplayStatus(d.clone())));
         assert_eq!(t.incoming(&t.receipt()), Some(IncomingTopic::Receipt));
-        for own in [t.status(), t.slate(&d), t.visit(), "shopguide/corner2/receipt".into()] {
+        for own in
+            [t.status(), t.slate(&d), t.display_state(&d), t.visit(), "shopguide/corner2/receipt".into()]
+        {
             assert_eq!(t.incoming(&own), None, "{own}");
         }
     }

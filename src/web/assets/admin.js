@@ -1,4 +1,5 @@
-// The administration: why faces are not recognised, as it happens.
+// The administration: what the cameras see while somebody asks for it, and why faces are not
+// recognised, as it happens.
 "use strict";
 
 (() => {
@@ -28,4 +29,33 @@
       );
     },
   });
+
+  // --- the cameras, only while somebody watches -------------------------------------------------
+
+  const button = document.getElementById("watch");
+  const area = document.getElementById("pictures");
+  const pictures = new Map(
+    [...area.querySelectorAll("figure")].map((figure) => [figure.dataset.camera, new LivePicture(figure)]),
+  );
+  let source = null;
+  const rest = () => {
+    source?.close();
+    source = null;
+    area.hidden = true;
+    button.setAttribute("aria-pressed", "false");
+    button.textContent = "Watch the cameras";
+  };
+  const watch = () => {
+    area.hidden = false;
+    button.setAttribute("aria-pressed", "true");
+    button.textContent = "Stop watching";
+    source = new EventSource("/admin/live/events");
+    source.addEventListener("tracks", (event) => {
+      const news = JSON.parse(event.data);
+      pictures.get(news.camera)?.news(news);
+    });
+  };
+  button.addEventListener("click", () => (source ? rest() : watch()));
+  // nobody looks at a hidden page: the appliance need not make pictures for it
+  document.addEventListener("visibilitychange", () => document.hidden && rest());
 })();

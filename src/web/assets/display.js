@@ -153,7 +153,8 @@
       expiry = setTimeout(refresh, rests + 5);
       return;
     }
-    painted = performance.now();
+    // the welcome that stands there when the page opens was painted by nobody: the first slate may follow at once
+    if (slate || drawn !== null) painted = performance.now();
     drawn = key;
     if (!slate) {
       show(welcome, "", () => {});

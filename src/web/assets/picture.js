@@ -5,6 +5,7 @@
 class LivePicture {
   constructor(figure) {
     this.camera = figure.dataset.camera;
+    this.from = figure.dataset.pictures ?? "/live";
     this.canvas = figure.querySelector("canvas");
     this.waiting = figure.querySelector(".waiting");
     this.rate = figure.querySelector(".rate");
@@ -21,7 +22,7 @@ class LivePicture {
     if (this.busy || document.hidden) return;
     this.busy = true;
     try {
-      const answer = await fetch(`/live/${this.camera}.jpg?after=${this.drawn}`);
+      const answer = await fetch(`${this.from}/${this.camera}.jpg?after=${this.drawn}`);
       if (answer.status === 200) {
         const number = Number(answer.headers.get("x-picture"));
         const picture = await createImageBitmap(await answer.blob());

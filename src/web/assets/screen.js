@@ -50,6 +50,8 @@ class Screen {
       const slate = state[audience];
       if (slate && slate.sequence < this.highest[audience]) continue;
       if (slate) this.highest[audience] = slate.sequence;
+      // what was dismissed of a slate is of no use after it
+      if (audience === "personal" && slate?.id !== this.personal?.id) this.dismissed.clear();
       if (slate || audience === "personal") this[audience] = slate;
     }
   }

@@ -29,6 +29,7 @@ pub(super) fn read(
     let keep_alive = table.or("keep_alive", &keep_alive, Duration::from_secs(5));
     let personal_for = length_of_time(Duration::from_secs(1)..=Duration::from_secs(600));
     let personal_for = table.or("personal_for", &personal_for, Duration::from_secs(20));
+    let home_assistant = table.or("home_assistant", &flag(), false);
     let tls_section = table.section("tls");
     let tls = read_tls(&tls_section);
     table.finish();
@@ -81,7 +82,17 @@ pub(super) fn read(
     if tls.is_none() && tls_section.is_present() {
         return None;
     }
-    Some(Some(BusSettings { host, port, tls, user, password, client_id, keep_alive, personal_for }))
+    Some(Some(BusSettings {
+        host,
+        port,
+        tls,
+        user,
+        password,
+        client_id,
+        keep_alive,
+        personal_for,
+        home_assistant,
+    }))
 }
 
 fn read_tls(table: &Table<'_, '_>) -> Option<TlsSettings> {

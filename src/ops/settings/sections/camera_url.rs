@@ -58,7 +58,7 @@ fn http_url() -> Shape<'static, String> {
 }
 
 /// Checks the part after `://`: a host, perhaps a login before it and a port behind it.
-fn host_of<'u>(scheme: &str, rest: &'u str) -> Result<&'u str, Refusal> {
+pub(super) fn host_of<'u>(scheme: &str, rest: &'u str) -> Result<&'u str, Refusal> {
     if rest.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(Refusal::because("holds a space").help("write %20 for a space in a URL"));
     }

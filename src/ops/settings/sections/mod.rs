@@ -10,6 +10,7 @@ mod camera_url;
 mod display;
 mod import;
 mod kiosk;
+mod label;
 mod policy;
 mod recognition;
 mod references;
@@ -34,6 +35,8 @@ const MOST_AREAS: usize = 500;
 const MOST_KIOSKS: usize = 32;
 /// More displays than one box serves.
 const MOST_DISPLAYS: usize = 512;
+/// More labels than one box serves.
+const MOST_LABELS: usize = 512;
 
 /// Reads every section; `None` only after at least one error was reported.
 pub(super) fn read(root: &Table<'_, '_>) -> Option<Settings> {
@@ -47,6 +50,9 @@ pub(super) fn read(root: &Table<'_, '_>) -> Option<Settings> {
     let kiosks: Vec<_> = kiosk_entries.iter().map(kiosk::read).collect();
     let area_entries = root.entries("area", MOST_AREAS);
     let areas: Vec<_> = area_entries.iter().map(area::read).collect();
+    let label_entries = root.entries("label", MOST_LABELS);
+    let labels: Vec<_> = label_entries.iter().map(label::read).collect();
+    let fonts = label::read_fonts(&root.section("fonts"));
     let vision = vision::read(&root.section("vision"));
     let recognition = recognition::read(&root.section("recognition"));
     let promotions = root.entries("promotion", MOST_PROMOTIONS);
@@ -72,6 +78,8 @@ pub(super) fn read(root: &Table<'_, '_>) -> Option<Settings> {
     let cameras_read: Vec<_> = cameras.iter().flatten().collect();
     references::check_kiosks(&kiosk_entries, &kiosks, &cameras_read);
     references::check_areas(&area_entries, &areas, &watching, &screens);
+    let screens: Vec<_> = displays.iter().flatten().map(|d| &d.id).collect();
+    references::check_labels(&label_entries, &labels, &screens);
     references::check_addresses(&web_section, &web, &broker_section, broker.as_ref());
     Some(Settings {
         store: store?,
@@ -79,6 +87,8 @@ pub(super) fn read(root: &Table<'_, '_>) -> Option<Settings> {
         displays: displays.into_iter().collect::<Option<_>>()?,
         kiosks: kiosks.into_iter().collect::<Option<_>>()?,
         areas: areas.into_iter().collect::<Option<_>>()?,
+        labels: labels.into_iter().collect::<Option<_>>()?,
+        fonts,
         vision,
         recognition,
         policy,

@@ -4,9 +4,11 @@
 use crate::broker::settings::BrokerSettings;
 use crate::camera::settings::{CameraSettings, Source};
 use crate::display::{Area, KioskSettings};
+use crate::id::DisplayId;
 use crate::ops::settings::finding::Finding;
 use crate::ops::settings::nearest::nearest;
 use crate::ops::settings::table::Table;
+use crate::publish::label::settings::LabelSettings;
 use crate::web::settings::WebSettings;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -108,6 +110,31 @@ pub(super) fn check_areas(
                 None => finding,
             },
         );
+    }
+}
+
+/// Reports labels of displays that do not exist, and tags that two labels want.
+pub(super) fn check_labels(
+    entries: &[Table<'_, '_>],
+    labels: &[Option<LabelSettings>],
+    displays: &[&DisplayId],
+) {
+    let mut taken: BTreeMap<&str, usize> = BTreeMap::new();
+    for (entry, label) in entries.iter().zip(labels) {
+        let Some(label) = label else { continue };
+        if !displays.contains(&&label.display) {
+            let finding = Finding::error(format!("there is no display \"{}\"", label.display));
+            let meant = nearest(label.display.as_str(), displays.iter().map(|d| d.as_str()));
+            let finding = match meant {
+                Some(meant) => finding.help(format!("did you mean \"{meant}\"?")),
+                None => finding.help("give a label a [[display]] of its own with layout = \"paper\""),
+            };
+            entry.report("display", finding.expected("the id of a [[display]]").rests_on_whole());
+        }
+        if let Some(line) = taken.insert(&label.mac, entry.line_of("mac")) {
+            let finding = Finding::error(format!("another label has this tag (line {line})"));
+            entry.report("mac", finding.expected("a tag of its own for every label"));
+        }
     }
 }
 

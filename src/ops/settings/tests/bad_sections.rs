@@ -292,3 +292,34 @@ fn a_file_that_is_not_a_configuration() {
 fn an_empty_file_lacks_what_is_required() {
     assert!(read("").unwrap_err().to_string().contains("store.id: is missing"));
 }
+
+/// Lines of a label of tag `mac`, whose display is on line 12 when they are appended.
+fn label(display: &str, mac: &str) -> String {
+    format!(
+        "[[label]]\ndisplay = \"{display}\"\naccess_point = \"http://192.0.2.30\"\nmac = \"{mac}\"\nwidth = 296\n\
+         height = 128\n"
+    )
+}
+
+#[test]
+fn a_label_is_read_whole() {
+    let (settings, warnings) = read(&with_more(&label("tea-1", "0000026a5b3c4d1f"))).unwrap();
+    assert_eq!(warnings, []);
+    let label = &settings.labels[0];
+    assert_eq!((label.mac.as_str(), label.width, label.every.as_secs()), ("0000026A5B3C4D1F", 296, 60));
+}
+
+#[test]
+fn a_label_of_no_display() {
+    error(&with_more(&label("tea-l", "0000026A5B3C4D1F"))).says(
+        12,
+        "label[1].display",
+        &["there is no display \"tea-l\"", "did you mean \"tea-1\"?"],
+    );
+}
+
+#[test]
+fn two_labels_of_one_tag() {
+    let both = label("tea-1", "0000026A5B3C4D1F") + &label("tea-1", "0000026a5b3c4d1f");
+    error(&with_more(&both)).says(20, "label[2].mac", &["another label has this tag (line 14)"]);
+}

@@ -296,3 +296,39 @@ fn a_bad_value_leaves_its_neighbours_judged() {
     let found = errors(&with_more("[recognition]\nvotes = 0\nmargin = \"x\"\nagreement = 0.2"));
     assert_eq!(found.iter().map(|finding| finding.line).collect::<Vec<_>>(), [12, 13, 14]);
 }
+
+/// One line of a label that is right but for it.
+fn label_with(line: &str) -> String {
+    let lines = [
+        "display = \"tea-1\"",
+        "access_point = \"http://192.0.2.30\"",
+        "mac = \"0000026A5B3C4D1F\"",
+        "width = 296",
+        "height = 128",
+    ];
+    let key = line.split(' ').next().unwrap();
+    let others: Vec<&str> = lines.into_iter().filter(|l| !l.starts_with(key)).collect();
+    with_more(&format!("[[label]]\n{line}\n{}", others.join("\n")))
+}
+
+#[test]
+fn a_label_s_bad_values() {
+    let bad: [(&str, &str, &[&str]); 7] = [
+        ("access_point = \"192.0.2.30\"", "access_point", &["did you mean \"http://192.0.2.30\"?"]),
+        ("access_point = \"https://ap\"", "access_point", &["is not an http:// address", "plain http"]),
+        ("access_point = \"http://u:p@ap\"", "access_point", &["more than a host and a port"]),
+        ("mac = \"00:00:02:6A:5B:3C:4D:1F\"", "mac", &["did you mean \"0000026A5B3C4D1F\"?"]),
+        ("mac = \"tag 7\"", "mac", &["is not a tag's name", "12 or 16 of 0-9 and A-F"]),
+        ("every = \"5 s\"", "every", &["out of range", "from \"1 min\""]),
+        ("colours = \"red\"", "colours", &["did you mean \"bwr\"?"]),
+    ];
+    for (line, key, said) in bad {
+        error(&label_with(line)).says(12, &format!("label[1].{key}"), said);
+    }
+}
+
+#[test]
+fn a_font_that_is_not_there() {
+    let found = error(&with_more("[fonts]\nfiles = [\"letters.ttf#2\"]"));
+    found.says(12, "fonts.files", &["letters.ttf#2", "cannot be read", "third font of a collection"]);
+}

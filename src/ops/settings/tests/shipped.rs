@@ -70,6 +70,7 @@ fn its_examples_are_valid_and_it_mentions_every_key() {
     for file in ["models/detector.toml", "models/refiner.toml", "models/embedder.toml"] {
         std::fs::write(folder.path().join(file), "\n").unwrap();
     }
+    std::fs::write(folder.path().join("letters.ttf"), "").unwrap();
     let text = uncommented(true).replace("/etc/shopguide", &folder.path().to_string_lossy());
     let ((settings, _), known) = read_in(folder.path(), &text);
     assert_eq!(settings.cameras.len(), 6);
