@@ -2,11 +2,11 @@
 //! whose addends can be named. Several networks trained from different seeds speak with one voice:
 //! their mean.
 
-use super::evidence::{TERMS, Terms};
+use super::evidence::{TERMS, Terms, WEIGHTS, weights_for};
 use super::facts::ITEM_FACTS;
 use super::item_table::ItemTable;
 use super::state::MemberState;
-use super::weights::{Part, Shape, Weights};
+use super::weights::{Part, REPEAT_FACTS, Shape, Weights};
 use crate::id::ProductId;
 use crate::recommend::rnn::activation::sigmoid;
 use crate::recommend::rnn::cell::Cell;
@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 
 /// How much of the score so far the repeat network sees.
 pub const SCORE_SHARE: f32 = 0.2;
+/// How much of the terms it sees.
+pub const TERM_SHARE: f32 = 0.2;
 
 /// What was learned.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,7 +33,7 @@ impl Learned {
     pub fn untrained(items: usize, evidence: [f32; TERMS]) -> Learned {
         let shape = Shape { items, table: 1, basket: 1, rhythm: 1, repeat: [1, 1] };
         let mut weights = Weights::zeros(shape);
-        weights.of_mut(Part::EvidenceBias).copy_from_slice(&evidence);
+        weights.of_mut(Part::EvidenceBias).chunks_exact_mut(TERMS).for_each(|w| w.copy_from_slice(&evidence));
         Learned { table: ItemTable { columns: 1, values: vec![0.0; items] }, networks: vec![weights] }
     }
 
@@ -112,7 +114,7 @@ pub struct Scores {
     /// One a product.
     pub total: Vec<f32>,
     taste: Vec<f32>,
-    weights: [f32; TERMS],
+    weights: [f32; WEIGHTS],
     rhythm: BTreeMap<u32, f32>,
     voices: Vec<Voice>,
     states: BTreeMap<u32, Vec<Vec<f32>>>,
@@ -124,7 +126,7 @@ struct Voice {
     /// Direction in the item table.
     toward: Vec<f32>,
     /// Weights of the evidence.
-    weights: [f32; TERMS],
+    weights: [f32; WEIGHTS],
     /// The repeat network's first layer, as far as it is the same for all products.
     shared: Vec<f32>,
 }
@@ -134,7 +136,7 @@ struct Voice {
 pub struct Parts {
     /// Terms of the evidence.
     pub terms: [f32; TERMS],
-    /// Whether the rhythm of the product's purchases counts, if it was bought.
+    /// Whether the product counts as bought, if it was.
     pub rhythm: bool,
     /// Whether the basket network's taste counts.
     pub taste: bool,
@@ -172,7 +174,7 @@ fn network(w: &Weights, precision: Precision) -> Network {
         evidence_bias: w.of(Part::EvidenceBias).to_vec(),
         head: turned(Part::TableHead, shape.basket),
         repeat_rhythm: turned(Part::RepeatRhythm, shape.rhythm),
-        repeat_facts: turned(Part::RepeatFacts, ITEM_FACTS + 1),
+        repeat_facts: turned(Part::RepeatFacts, REPEAT_FACTS),
         repeat_member: turned(Part::RepeatMember, shape.member()),
         repeat_bias: w.of(Part::RepeatBias).to_vec(),
         second: turned(Part::RepeatSecond, shape.repeat[0]),
@@ -185,12 +187,13 @@ fn network(w: &Weights, precision: Precision) -> Network {
 impl Network {
     /// What the repeat network adds to a product's score, given the part that is the same for all
     /// of the member's products.
-    fn repeat(&self, shared: &[f32], rhythm: &[f32], facts: &[f32; ITEM_FACTS], score: f32) -> f32 {
+    fn repeat(&self, shared: &[f32], rhythm: &[f32], parts: &Parts, score: f32) -> f32 {
         let mut first = shared.to_vec();
         self.repeat_rhythm.add_to(rhythm, &mut first);
-        let mut known = [0.0; ITEM_FACTS + 1];
-        known[..ITEM_FACTS].copy_from_slice(facts);
-        known[ITEM_FACTS] = SCORE_SHARE * score;
+        let mut known = [0.0; REPEAT_FACTS];
+        known[..ITEM_FACTS].copy_from_slice(&parts.facts);
+        known[ITEM_FACTS..REPEAT_FACTS - 1].copy_from_slice(&parts.terms.map(|t| TERM_SHARE * t));
+        known[REPEAT_FACTS - 1] = SCORE_SHARE * score;
         self.repeat_facts.add_to(&known, &mut first);
         first.iter_mut().for_each(|x| *x *= sigmoid(*x));
         let mut second = self.second_bias.clone();
@@ -228,14 +231,14 @@ impl Model {
         let share = 1.0 / self.networks.len().max(1) as f32;
         let context = state.seen.context(now);
         let mut direction = vec![0.0; self.table.columns];
-        let mut weights = [0.0; TERMS];
+        let mut weights = [0.0; WEIGHTS];
         // Each network's own direction and weights: its repeat network saw its own score only.
         let mut voices = Vec::new();
         for (network, mut member) in self.networks.iter().zip(state.basket_states(self, now)) {
             let mut toward = vec![0.0; self.table.columns];
             network.head.add_to(&member, &mut toward);
             member.extend(context);
-            let mut weigh = [0.0; TERMS];
+            let mut weigh = [0.0; WEIGHTS];
             weigh.copy_from_slice(&network.evidence_bias);
             network.evidence.add_to(&member, &mut weigh);
             let mut shared = network.repeat_bias.clone();
@@ -247,10 +250,12 @@ impl Model {
         let mut taste = vec![0.0; self.bias.len()];
         self.scan.add_to(&direction, &mut taste);
         let mut total: Vec<f32> = self.bias.iter().zip(&taste).map(|(b, t)| b + t).collect();
-        for (item, values) in terms.items.iter().zip(&terms.values) {
-            total[*item as usize] += weigh(values, &weights);
-        }
         let states: BTreeMap<u32, Vec<Vec<f32>>> = state.rhythms(self, now).collect();
+        let mut bought = states.keys().peekable();
+        for (item, values) in terms.items.iter().zip(&terms.values) {
+            while bought.next_if(|b| *b < item).is_some() {}
+            total[*item as usize] += weigh(values, &weights, bought.peek() == Some(&item));
+        }
         let mut scores = Scores { total, taste, weights, rhythm: BTreeMap::new(), voices, states };
         for item in scores.states.keys().copied().collect::<Vec<_>>() {
             let parts = Parts { terms: terms.values_of(item), rhythm: true, taste: true, facts: facts(item) };
@@ -268,11 +273,11 @@ impl Model {
         let row = self.table.row(item);
         let mut sum = 0.0;
         for ((network, voice), rhythm) in self.networks.iter().zip(&scores.voices).zip(states) {
-            let mut before = self.bias[item as usize] + weigh(&parts.terms, &voice.weights);
+            let mut before = self.bias[item as usize] + weigh(&parts.terms, &voice.weights, true);
             if parts.taste {
                 before += row.iter().zip(&voice.toward).map(|(a, b)| a * b).sum::<f32>();
             }
-            sum += share * network.repeat(&voice.shared, rhythm, &parts.facts, before);
+            sum += share * network.repeat(&voice.shared, rhythm, parts, before);
         }
         sum
     }
@@ -280,7 +285,8 @@ impl Model {
     /// What a product's score would be if it were made from these parts: with all of what
     /// [`Model::score`] was given, its score.
     pub fn score_from(&self, scores: &Scores, item: u32, parts: &Parts) -> f32 {
-        let mut score = self.bias[item as usize] + weigh(&parts.terms, &scores.weights);
+        let bought = parts.rhythm && scores.states.contains_key(&item);
+        let mut score = self.bias[item as usize] + weigh(&parts.terms, &scores.weights, bought);
         if parts.taste {
             score += scores.taste[item as usize];
         }
@@ -298,15 +304,16 @@ impl Model {
     /// What the score of a product is made of.
     pub fn contribution(&self, scores: &Scores, terms: &Terms, item: u32) -> Contribution {
         let values = terms.values_of(item);
+        let weights = weights_for(&scores.weights, scores.states.contains_key(&item));
         Contribution {
             bias: self.bias[item as usize],
-            evidence: std::array::from_fn(|kind| scores.weights[kind] * values[kind]),
+            evidence: std::array::from_fn(|kind| weights[kind] * values[kind]),
             taste: scores.taste[item as usize],
             rhythm: scores.rhythm.get(&item).copied().unwrap_or(0.0),
         }
     }
 }
 
-fn weigh(values: &[f32; TERMS], weights: &[f32; TERMS]) -> f32 {
-    values.iter().zip(weights).map(|(v, w)| v * w).sum()
+fn weigh(values: &[f32; TERMS], weights: &[f32; WEIGHTS], bought: bool) -> f32 {
+    values.iter().zip(weights_for(weights, bought)).map(|(v, w)| v * w).sum()
 }
