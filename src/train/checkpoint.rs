@@ -38,7 +38,7 @@ impl Checkpoint {
             tensors.metadata.insert(name.to_owned(), value);
         }
         let mut put = |name: &str, values: &[f32]| tensors.put(name, &[values.len()], values);
-        put("rates", &[rates.recurrent, rates.bias, rates.rest, rates.decay, rates.average]);
+        put("rates", &[rates.recurrent, rates.bias, rates.evidence, rates.rest, rates.decay, rates.average]);
         put("weights", &self.weights.values);
         put("first", &self.optimiser.first);
         put("second", &self.optimiser.second);
@@ -68,11 +68,11 @@ impl Checkpoint {
             weights.values.copy_from_slice(tensors.floats(name, held)?);
             Ok(weights)
         };
-        let &[recurrent, bias, rest, decay, average] = tensors.floats("rates", 5)? else {
+        let &[recurrent, bias, evidence, rest, decay, average] = tensors.floats("rates", 6)? else {
             return Err(TensorError::Missing("rates".to_owned()));
         };
         let optimiser = Optimiser {
-            rates: Rates { recurrent, bias, rest, decay, average },
+            rates: Rates { recurrent, bias, evidence, rest, decay, average },
             taken: tensors.word("taken")?,
             total: tensors.word("total")?,
             first: tensors.floats("first", held)?.to_vec(),

@@ -9,7 +9,7 @@ use super::optimiser::Optimiser;
 use super::query::Query;
 use super::recipe::Recipe;
 use super::without::Without;
-use crate::recommend::ranker::corpus::Visit;
+use crate::recommend::ranker::corpus::{Visit, counts};
 use crate::recommend::ranker::evidence::Evidence;
 use crate::recommend::ranker::item_table::ItemTable;
 use crate::recommend::ranker::model::Learned;
@@ -288,9 +288,14 @@ fn begin(dataset: &Dataset, recipe: &Recipe, random: &mut ChaCha8Rng) -> Weights
         weights.of_mut(part).iter_mut().for_each(|w| *w = (random.random::<f32>() * 2.0 - 1.0) * bound);
     }
     weights.of_mut(Part::EvidenceBias).copy_from_slice(&recipe.evidence);
-    let mut popularity = vec![0.5f32; shape.items];
-    dataset.targets.iter().flat_map(|t| &t.1.items).for_each(|i| popularity[*i as usize] += 1.0);
-    let bias = weights.of_mut(Part::ItemBias);
-    bias.iter_mut().zip(popularity).for_each(|(b, p)| *b = recipe.popularity * p.ln());
+    weights.of_mut(Part::RepeatOutBias)[0] = recipe.bought;
+    let (mut next, mut ever) = (vec![0.5f32; shape.items], vec![1.0f32; shape.items]);
+    dataset.targets.iter().flat_map(|t| &t.1.items).for_each(|i| next[*i as usize] += 1.0);
+    let bought = dataset.corpus.histories.iter().flat_map(|h| counts(h));
+    bought.for_each(|(item, _)| ever[item as usize] += 1.0);
+    let bias = weights.of_mut(Part::ItemBias).iter_mut().zip(next.iter().zip(&ever));
+    bias.for_each(|(b, (next, ever))| {
+        *b = recipe.popularity[0] * next.ln() + recipe.popularity[1] * ever.ln()
+    });
     weights
 }

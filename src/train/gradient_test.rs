@@ -91,6 +91,9 @@ fn gradients_agree_with_finite_differences_in_every_part() {
                     0 => slope.iter().map(|g| g / length).collect(),
                     _ => (0..slope.len()).map(|i| ((i * 13 + turn * 5) as f32).cos()).collect(),
                 };
+                // Of length 1, so that a step is short enough for the loss to be nearly straight.
+                let far = direction.iter().map(|d| d * d).sum::<f32>().sqrt();
+                let direction: Vec<f32> = direction.iter().map(|d| d / far).collect();
                 let moved = |by: f32| {
                     let mut weights = bench.weights.clone();
                     let values = &mut weights.values[range.clone()];

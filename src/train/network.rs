@@ -1,7 +1,7 @@
 //! The ranker over a batch of queries, there and back:
 //!
-//! S(u,i) = b_i + Σ_j w_j(h_u, ctx_u)·term_j(u,i) + z(h_u)·E_i
-//!        + 1[i in history]·MLP(e(u,i), h_u, ctx_u, facts_i, 0.2·S so far, held)
+//! S(u,i) = b_i + Σ_j w_j(h_u, ctx_u, i in history)·term_j(u,i) + z(h_u)·E_i
+//!        + 1[i in history]·MLP(e(u,i), h_u, ctx_u, facts_i, terms(u,i), 0.2·S so far, held)
 //!
 //! h_u is the state of the basket network, e(u,i) that of the rhythm network. The loss is the cross
 //! entropy of a softmax over all products, each bought product counting 1 / |basket|.
@@ -10,12 +10,11 @@ use super::gru::{self, Cell, CellGradient};
 use super::matrix::{add_column_sums, add_product, add_product_turned, add_turned_product};
 use super::query::Query;
 use super::without::Without;
-use crate::recommend::ranker::evidence::TERMS;
-use crate::recommend::ranker::facts::ITEM_FACTS;
+use crate::recommend::ranker::evidence::{TERMS, WEIGHTS, weights_for};
 use crate::recommend::ranker::item_table::ItemTable;
-use crate::recommend::ranker::model::SCORE_SHARE;
+use crate::recommend::ranker::model::{SCORE_SHARE, TERM_SHARE};
 use crate::recommend::ranker::sequence::{BASKET_FACTS, PURCHASE_FACTS};
-use crate::recommend::ranker::weights::{Part, Weights};
+use crate::recommend::ranker::weights::{Part, REPEAT_FACTS, Weights};
 use crate::recommend::rnn::activation::{exp, sigmoid};
 use rand::Rng;
 
@@ -147,14 +146,14 @@ impl<'a> Pass<'a> {
         }
 
         let mut term_weights: Vec<f32> =
-            weights.of(Part::EvidenceBias).iter().copied().cycle().take(batch * TERMS).collect();
+            weights.of(Part::EvidenceBias).iter().copied().cycle().take(batch * WEIGHTS).collect();
         add_product(
             &mut term_weights,
             &member,
             weights.of(Part::EvidenceWeights),
             batch,
             shape.member(),
-            TERMS,
+            WEIGHTS,
         );
         without.silence(&mut term_weights);
         let mut direction = vec![0.0; batch * shape.table];
@@ -163,9 +162,10 @@ impl<'a> Pass<'a> {
         (0..batch).for_each(|_| scores.extend_from_slice(weights.of(Part::ItemBias)));
         add_product_turned(&mut scores, &direction, &table.values, batch, shape.table, shape.items);
         for ((query, scores), w) in
-            rows.iter().zip(scores.chunks_exact_mut(shape.items)).zip(term_weights.chunks_exact(TERMS))
+            rows.iter().zip(scores.chunks_exact_mut(shape.items)).zip(term_weights.chunks_exact(WEIGHTS))
         {
-            for (item, terms) in query.evidence.iter() {
+            for (item, terms, bought) in query.terms() {
+                let w = weights_for(w, bought);
                 scores[item as usize] += terms.iter().zip(w).map(|(t, w)| t * w).sum::<f32>();
             }
         }
@@ -208,7 +208,7 @@ impl<'a> Pass<'a> {
             let mut at = 0;
             for ((item, count), facts) in query.reading.products.iter().zip(&query.facts) {
                 let end = at + *count as usize * PURCHASE_FACTS;
-                found.push((row as u32, *item, &query.reading.purchases[at..end], facts));
+                found.push((row as u32, *item, &query.reading.purchases[at..end], facts, query));
                 at = end;
             }
         }
@@ -224,9 +224,12 @@ impl<'a> Pass<'a> {
             (state, Some(trace))
         };
         for (at, index) in order.iter().enumerate() {
-            let (row, item, _, facts) = found[*index];
+            let (row, item, _, facts, query) = found[*index];
             let own = self.scores[row as usize * shape.items + item as usize];
             self.facts.extend_from_slice(facts);
+            let mut terms = query.evidence.of(item).map(|t| TERM_SHARE * t);
+            self.without.silence(&mut terms);
+            self.facts.extend(terms);
             self.facts.push(SCORE_SHARE * held.map_or(own, |h| h[at]));
         }
         let [first, second] = shape.repeat;
@@ -241,7 +244,7 @@ impl<'a> Pass<'a> {
         let rhythm = weights.of(Part::RepeatRhythm);
         add_product(&mut self.first, &self.rhythm_state, rhythm, pairs, shape.rhythm, first);
         let facts = weights.of(Part::RepeatFacts);
-        add_product(&mut self.first, &self.facts, facts, pairs, ITEM_FACTS + 1, first);
+        add_product(&mut self.first, &self.facts, facts, pairs, REPEAT_FACTS, first);
         self.first_active = self.first.iter().map(|x| silu(*x)).collect();
         self.drop_first = dropping(self.first.len(), dropout, random);
         times(&mut self.first_active, &self.drop_first);
@@ -266,7 +269,7 @@ impl<'a> Pass<'a> {
 
     /// The scores that the repeat network saw, pair by pair.
     pub fn held(&self) -> Vec<f32> {
-        self.facts.chunks_exact(ITEM_FACTS + 1).map(|f| f[ITEM_FACTS] / SCORE_SHARE).collect()
+        self.facts.chunks_exact(REPEAT_FACTS).map(|f| f[REPEAT_FACTS - 1] / SCORE_SHARE).collect()
     }
 
     /// Which query each row of the scores is about.
@@ -301,22 +304,24 @@ impl<'a> Pass<'a> {
 
         let mut d_direction = vec![0.0; batch * shape.table];
         add_product(&mut d_direction, &slope, &self.table.values, batch, shape.items, shape.table);
-        let mut d_terms = vec![0.0; batch * TERMS];
-        for (row, d) in d_terms.chunks_exact_mut(TERMS).enumerate() {
+        let mut d_terms = vec![0.0; batch * WEIGHTS];
+        for (row, d) in d_terms.chunks_exact_mut(WEIGHTS).enumerate() {
             let slope = &slope[row * shape.items..(row + 1) * shape.items];
-            for (item, terms) in queries[self.order[row]].evidence.iter() {
+            let (new, known) = d.split_at_mut(TERMS);
+            for (item, terms, bought) in queries[self.order[row]].terms() {
                 let s = slope[item as usize];
+                let d = if bought { &mut *known } else { &mut *new };
                 d.iter_mut().zip(terms).for_each(|(d, t)| *d += s * t);
             }
         }
         self.without.silence(&mut d_terms);
         add_column_sums(gradient.of_mut(Part::EvidenceBias), &d_terms);
         let into = gradient.of_mut(Part::EvidenceWeights);
-        add_turned_product(into, &self.member, &d_terms, shape.member(), batch, TERMS);
+        add_turned_product(into, &self.member, &d_terms, shape.member(), batch, WEIGHTS);
 
         let mut d_member = vec![0.0; batch * shape.member()];
         let evidence = weights.of(Part::EvidenceWeights);
-        add_product_turned(&mut d_member, &d_terms, evidence, batch, TERMS, shape.member());
+        add_product_turned(&mut d_member, &d_terms, evidence, batch, WEIGHTS, shape.member());
         self.repeats_backward(&slope, &mut d_member, gradient);
 
         let mut kept = Vec::with_capacity(batch * shape.basket);
@@ -363,7 +368,7 @@ impl<'a> Pass<'a> {
         let into = gradient.of_mut(Part::RepeatRhythm);
         add_turned_product(into, &self.rhythm_state, &d_first, shape.rhythm, pairs, first);
         let into = gradient.of_mut(Part::RepeatFacts);
-        add_turned_product(into, &self.facts, &d_first, ITEM_FACTS + 1, pairs, first);
+        add_turned_product(into, &self.facts, &d_first, REPEAT_FACTS, pairs, first);
         let mut d_shared = vec![0.0; batch * first];
         for ((row, _), d) in self.pairs.iter().zip(d_first.chunks_exact(first)) {
             let into = &mut d_shared[*row as usize * first..][..first];

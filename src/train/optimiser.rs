@@ -18,6 +18,8 @@ pub struct Rates {
     pub recurrent: f32,
     /// For the item biases.
     pub bias: f32,
+    /// For the weights of the evidence that are the same for all members.
+    pub evidence: f32,
     /// For the rest.
     pub rest: f32,
     /// Weight decay.
@@ -64,6 +66,7 @@ impl Optimiser {
             let rate = schedule
                 * match part {
                     Part::ItemBias => self.rates.bias,
+                    Part::EvidenceBias => self.rates.evidence,
                     part if part.recurrent() => self.rates.recurrent,
                     _ => self.rates.rest,
                 };

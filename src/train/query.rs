@@ -46,10 +46,14 @@ impl Kept {
         }
     }
 
-    /// Products with their terms.
-    pub fn iter(&self) -> impl Iterator<Item = (u32, [f32; TERMS])> + '_ {
-        self.items.iter().copied().zip(self.values.iter().map(|v| v.map(|t| f32::from(t) / STEPS)))
+    /// The terms of a product; zeros if it is not kept.
+    pub fn of(&self, item: u32) -> [f32; TERMS] {
+        self.items.binary_search(&item).map_or([0.0; TERMS], |at| unrounded(self.values[at]))
     }
+}
+
+fn unrounded(steps: [u16; TERMS]) -> [f32; TERMS] {
+    steps.map(|t| f32::from(t) / STEPS)
 }
 
 /// A member before a visit, and the products bought at it.
@@ -68,6 +72,15 @@ pub struct Query {
 }
 
 impl Query {
+    /// Products with their terms and whether the member bought them before.
+    pub fn terms(&self) -> impl Iterator<Item = (u32, [f32; TERMS], bool)> + '_ {
+        let mut bought = self.reading.products.iter().map(|p| p.0).peekable();
+        self.evidence.items.iter().zip(&self.evidence.values).map(move |(item, steps)| {
+            while bought.next_if(|b| b < item).is_some() {}
+            (*item, unrounded(*steps), bought.peek() == Some(item))
+        })
+    }
+
     /// Reads a member before a visit.
     pub fn new(
         evidence: &Evidence,

@@ -2,7 +2,7 @@
 //! data, and nothing is chosen on a handful of validation members, which would be noise.
 
 use super::optimiser::Rates;
-use crate::recommend::ranker::evidence::TERMS;
+use crate::recommend::ranker::evidence::WEIGHTS;
 
 /// Members to learn from at which a store counts as large.
 const LARGE: usize = 5000;
@@ -35,10 +35,13 @@ pub struct Recipe {
     /// Whether the network before training, which only adds up evidence, is averaged with them: with
     /// few members what was learned is noisy, and this halfway house is not.
     pub keep_start: bool,
-    /// Weights of the evidence to begin with.
-    pub evidence: [f32; TERMS],
-    /// Item biases begin as the logarithm of popularity times this.
-    pub popularity: f32,
+    /// Weights of the evidence to begin with: for products new to the member, then for those bought.
+    pub evidence: [f32; WEIGHTS],
+    /// What having been bought adds to a score to begin with.
+    pub bought: f32,
+    /// Item biases begin as these times the logarithm of how many of the baskets to predict hold the
+    /// product, and of how many members ever bought it.
+    pub popularity: [f32; 2],
 }
 
 impl Recipe {
@@ -55,14 +58,23 @@ impl Recipe {
             repeat: [32, 16],
             batch: 128,
             epochs: 8,
-            rates: Rates { recurrent: 3e-3, bias: 2e-3, rest: 2e-3, decay: 1e-6, average: 0.995 },
+            rates: Rates {
+                recurrent: 3e-3,
+                bias: 2e-3,
+                evidence: 4e-3,
+                rest: 2e-3,
+                decay: 1e-6,
+                average: 0.995,
+            },
             dropout: 0.3,
             prefixes: 0,
             prefix_weight: 0.5,
             seeds: 3,
             keep_start: false,
-            evidence: [0.25, 0.25, 0.25, 0.25, 0.0, 0.0, 0.0],
-            popularity: 0.3,
+            // In the order of `evidence::NAMES`.
+            evidence: [0.1, 0.25, 1.0, 0.3, 0.0, 0.0, 0.0, 0.0, 0.25, 0.2, 0.3, 0.4, 0.0, 0.0],
+            bought: 0.8,
+            popularity: [0.8, -0.5],
         }
     }
 
@@ -71,12 +83,20 @@ impl Recipe {
             repeat: [16, 8],
             batch: 48,
             epochs: 4,
-            rates: Rates { recurrent: 1e-3, bias: 1e-3, rest: 1e-3, decay: 1e-6, average: 0.995 },
+            rates: Rates {
+                recurrent: 1e-3,
+                bias: 1e-3,
+                evidence: 1e-3,
+                rest: 1e-3,
+                decay: 1e-6,
+                average: 0.995,
+            },
             prefixes: 6,
             seeds: 2,
             keep_start: true,
-            evidence: [0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0],
-            popularity: 0.05,
+            evidence: [0.35, 0.2, 0.4, 0.3, 0.0, 0.0, 0.0, 0.03, 0.15, -0.1, 0.6, 0.65, 0.0, 0.0],
+            bought: 2.0,
+            popularity: [0.05, 0.0],
             ..Recipe::large()
         }
     }

@@ -79,11 +79,11 @@ class Ranker(nn.Module):
         p = self.part
         state = dropout(self.states(self.basket, b["baskets"], b["visits"]), self.dropout)
         member = torch.cat([state, b["context"]], 1)
-        weights = member @ p["evidence_weights"] + p["evidence_bias"]
+        weights = (member @ p["evidence_weights"] + p["evidence_bias"]).view(len(member), 2, -1)
         scores = p["item_bias"] + (state @ p["table_head"]) @ self.table.T
-        row, item = b["at"]
+        row, item, bought = b["at"]
         flat = row * self.table.shape[0] + item
-        scores = scores.flatten().index_add(0, flat, (b["terms"] * weights[row]).sum(1)).view_as(scores)
+        scores = scores.flatten().index_add(0, flat, (b["terms"] * weights[row, bought]).sum(1)).view_as(scores)
         row, item = b["pairs"]
         rhythm = self.states(self.rhythm, b["purchases"], b["times"])
         seen = torch.cat([b["facts"], 0.2 * scores[row, item].detach()[:, None]], 1)
@@ -101,18 +101,20 @@ class Trainer:
         torch.set_num_threads(asked["threads"])
         torch.manual_seed(1)
         tensors = read(asked["load"])
-        recurrent, bias, rest, decay, self.keep, _ = tensors["settings"].tolist()
+        recurrent, bias, rest, decay, self.keep, _, evidence = tensors["settings"].tolist()
         self.model = Ranker(tensors)
         cells = list(self.model.basket.parameters()) + list(self.model.rhythm.parameters())
         biases = [self.model.part["item_bias"]]
-        others = [v for n, v in self.model.part.items() if n != "item_bias"]
-        groups = [{"params": p, "lr": lr} for p, lr in ((cells, recurrent), (biases, bias), (others, rest))]
+        terms = [self.model.part["evidence_bias"]]
+        others = [v for n, v in self.model.part.items() if n not in ("item_bias", "evidence_bias")]
+        rates = ((cells, recurrent), (biases, bias), (terms, evidence), (others, rest))
+        groups = [{"params": p, "lr": lr} for p, lr in rates]
         # The optimiser's fastest kind.
         self.optimiser = torch.optim.AdamW(groups, weight_decay=decay, fused=True)
         steps, warm = asked["steps"], max(1.0, asked["steps"] * 0.05)
         rate = lambda at: min((at + 1) / warm, max(0.0, (steps - at) / max(1.0, steps - warm)))
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, rate)
-        self.all = cells + biases + others
+        self.all = cells + biases + terms + others
         self.average = [torch.zeros_like(p) for p in self.all]
         self.batches = []
         while f"batch{len(self.batches)}.at" in tensors:

@@ -5,11 +5,16 @@
 use super::median;
 use super::python::Python;
 use crate::cli::table::table;
+use crate::recommend::ranker::evidence::TERMS;
+use crate::recommend::ranker::facts::ITEM_FACTS;
+use crate::recommend::ranker::model::TERM_SHARE;
 use crate::recommend::ranker::sequence::{BASKET_FACTS, PURCHASE_FACTS};
 use crate::recommend::ranker::tensors::Tensors;
 use crate::recommend::ranker::weights::Part;
 use crate::train::fit::Trial;
+use crate::train::optimiser::Rates;
 use crate::train::protocol::Fold;
+use crate::train::query::Query;
 use crate::train::recipe::Recipe;
 use anyhow::Context;
 use serde::Serialize;
@@ -87,8 +92,8 @@ fn describe(trial: &Trial, recipe: &Recipe) -> Tensors {
         out.put(&part.name(), &[rows, columns], trial.weights.of(part));
     }
     out.put("table", &[shape.items, shape.table], &trial.table.values);
-    let rates = recipe.rates;
-    let settings = [rates.recurrent, rates.bias, rates.rest, rates.decay, rates.average, recipe.dropout];
+    let Rates { recurrent, bias, evidence, rest, decay, average } = recipe.rates;
+    let settings = [recurrent, bias, rest, decay, average, recipe.dropout, evidence];
     out.put("settings", &[settings.len()], &settings);
     let width = shape.table + BASKET_FACTS;
     for (batch, queries) in trial.queries.chunks(recipe.batch).take(BATCHES).enumerate() {
@@ -104,11 +109,22 @@ fn describe(trial: &Trial, recipe: &Recipe) -> Tensors {
             queries[q].reading.products.iter().flat_map(move |p| [q as f32, p.0 as f32, p.1 as f32])
         };
         put("pairs", 3, all(&|q| pairs(q).collect()));
-        put("facts", 3, all(&|q| queries[q].facts.iter().flatten().copied().collect()));
-        let terms = |q: usize| queries[q].evidence.iter().map(move |(item, values)| (q, item, values));
-        put("at", 2, all(&|q| terms(q).flat_map(|t| [t.0 as f32, t.1 as f32]).collect()));
-        let kinds = crate::recommend::ranker::evidence::TERMS;
-        put("terms", kinds, all(&|q| terms(q).flat_map(|t| t.2).collect()));
+        let seen = |query: &Query| -> Vec<f32> {
+            let products = query.reading.products.iter().zip(&query.facts);
+            let of = |((item, _), facts): (&(u32, u32), &[f32; ITEM_FACTS])| {
+                facts
+                    .iter()
+                    .copied()
+                    .chain(query.evidence.of(*item).map(|t| TERM_SHARE * t))
+                    .collect::<Vec<_>>()
+            };
+            products.flat_map(of).collect()
+        };
+        put("facts", ITEM_FACTS + TERMS, all(&|q| seen(&queries[q])));
+        let at =
+            |q: usize| queries[q].terms().flat_map(move |t| [q as f32, t.0 as f32, f32::from(u8::from(t.2))]);
+        put("at", 3, all(&|q| at(q).collect()));
+        put("terms", TERMS, all(&|q| queries[q].terms().flat_map(|t| t.1).collect()));
         let share = |q: usize| queries[q].weight / queries[q].target.len().max(1) as f32;
         put(
             "bought",

@@ -15,6 +15,9 @@ pub const TERMS: usize = 7;
 /// What each kind is called, in order.
 pub const NAMES: [&str; TERMS] =
     ["neighbours", "neighbours-last", "item-item", "tifu", "own", "due", "content"];
+/// Weights of the terms: those for products that the member never bought, then those for products
+/// that the member did buy.
+pub const WEIGHTS: usize = 2 * TERMS;
 /// Places of the kinds in [`NAMES`].
 pub mod kind {
     /// What the nearest members buy.
@@ -97,6 +100,12 @@ impl Terms {
 /// The term of evidence `x` of a kind.
 pub fn term(kind: usize, x: f32) -> f32 {
     (x / EPSILON[kind]).ln_1p()
+}
+
+/// Of weights, those that count for a product, bought before or not.
+pub fn weights_for(weights: &[f32], bought: bool) -> &[f32] {
+    let (new, known) = weights.split_at(TERMS);
+    if bought { known } else { new }
 }
 
 /// The evidence `x` behind a term.

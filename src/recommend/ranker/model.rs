@@ -2,11 +2,11 @@
 //! whose addends can be named. Several networks trained from different seeds speak with one voice:
 //! their mean.
 
-use super::evidence::{TERMS, Terms};
+use super::evidence::{TERMS, Terms, WEIGHTS, weights_for};
 use super::facts::ITEM_FACTS;
 use super::item_table::ItemTable;
 use super::state::{MemberState, Rhythms};
-use super::weights::{Part, Shape, Weights};
+use super::weights::{Part, REPEAT_FACTS, Shape, Weights};
 use crate::id::ProductId;
 use crate::recommend::rnn::activation::sigmoid;
 use crate::recommend::rnn::cell::Cell;
@@ -14,6 +14,8 @@ use crate::recommend::rnn::linear::{Linear, Precision, SIDE, Side};
 
 /// How much of the score so far the repeat network sees.
 pub const SCORE_SHARE: f32 = 0.2;
+/// How much of the terms it sees.
+pub const TERM_SHARE: f32 = 0.2;
 
 /// What was learned.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +32,7 @@ impl Learned {
     pub fn untrained(items: usize, evidence: [f32; TERMS]) -> Learned {
         let shape = Shape { items, table: 1, basket: 1, rhythm: 1, repeat: [1, 1] };
         let mut weights = Weights::zeros(shape);
-        weights.of_mut(Part::EvidenceBias).copy_from_slice(&evidence);
+        weights.of_mut(Part::EvidenceBias).chunks_exact_mut(TERMS).for_each(|w| w.copy_from_slice(&evidence));
         Learned { table: ItemTable { columns: 1, values: vec![0.0; items] }, networks: vec![weights] }
     }
 
@@ -111,7 +113,7 @@ pub struct Scores {
     /// One a product.
     pub total: Vec<f32>,
     taste: Vec<f32>,
-    weights: [f32; TERMS],
+    weights: [f32; WEIGHTS],
     voices: Vec<Voice>,
     /// Products that were bought.
     states: Rhythms,
@@ -125,7 +127,7 @@ struct Voice {
     /// Direction in the item table.
     toward: Vec<f32>,
     /// Weights of the evidence.
-    weights: [f32; TERMS],
+    weights: [f32; WEIGHTS],
     /// The repeat network's first layer, as far as it is the same for all products.
     shared: Vec<f32>,
 }
@@ -135,7 +137,7 @@ struct Voice {
 pub struct Parts {
     /// Terms of the evidence.
     pub terms: [f32; TERMS],
-    /// Whether the rhythm of the product's purchases counts, if it was bought.
+    /// Whether the product counts as bought, if it was.
     pub rhythm: bool,
     /// Whether the basket network's taste counts.
     pub taste: bool,
@@ -173,7 +175,7 @@ fn network(w: &Weights, precision: Precision) -> Network {
         evidence_bias: w.of(Part::EvidenceBias).to_vec(),
         head: turned(Part::TableHead, shape.basket),
         repeat_rhythm: turned(Part::RepeatRhythm, shape.rhythm),
-        repeat_facts: turned(Part::RepeatFacts, ITEM_FACTS + 1),
+        repeat_facts: turned(Part::RepeatFacts, REPEAT_FACTS),
         repeat_member: turned(Part::RepeatMember, shape.member()),
         repeat_bias: w.of(Part::RepeatBias).to_vec(),
         second: turned(Part::RepeatSecond, shape.repeat[0]),
@@ -186,12 +188,13 @@ fn network(w: &Weights, precision: Precision) -> Network {
 impl Network {
     /// What the repeat network adds to a product's score, given the part that is the same for all
     /// of the member's products.
-    fn repeat(&self, shared: &[f32], rhythm: &[f32], facts: &[f32; ITEM_FACTS], score: f32) -> f32 {
+    fn repeat(&self, shared: &[f32], rhythm: &[f32], parts: &Parts, score: f32) -> f32 {
         let mut first = shared.to_vec();
         self.repeat_rhythm.add_to(rhythm, &mut first);
-        let mut known = [0.0; ITEM_FACTS + 1];
-        known[..ITEM_FACTS].copy_from_slice(facts);
-        known[ITEM_FACTS] = SCORE_SHARE * score;
+        let mut known = [0.0; REPEAT_FACTS];
+        known[..ITEM_FACTS].copy_from_slice(&parts.facts);
+        known[ITEM_FACTS..REPEAT_FACTS - 1].copy_from_slice(&parts.terms.map(|t| TERM_SHARE * t));
+        known[REPEAT_FACTS - 1] = SCORE_SHARE * score;
         self.repeat_facts.add_to(&known, &mut first);
         first.iter_mut().for_each(|x| *x *= sigmoid(*x));
         let mut second = self.second_bias.clone();
@@ -247,10 +250,12 @@ impl Model {
         let mut taste = vec![0.0; self.bias.len()];
         self.scan.add_to(&direction, &mut taste);
         let mut total: Vec<f32> = self.bias.iter().zip(&taste).map(|(b, t)| b + t).collect();
-        for (item, values) in terms.items.iter().zip(&terms.values) {
-            total[*item as usize] += weigh(values, &weights);
-        }
         let states = state.rhythms(self, now);
+        let mut bought = states.items.iter().peekable();
+        for (item, values) in terms.items.iter().zip(&terms.values) {
+            while bought.next_if(|b| *b < item).is_some() {}
+            total[*item as usize] += weigh(values, &weights, bought.peek() == Some(&item));
+        }
         let mut scores = Scores { total, taste, weights, rhythm: Vec::new(), voices, states };
         scores.rhythm = self.repeats(&scores, terms, facts);
         for (item, sum) in scores.states.items.iter().zip(&scores.rhythm) {
@@ -261,18 +266,18 @@ impl Model {
 
     /// What each network says of a member, and their means: the weights of the evidence, and the
     /// direction in the item table.
-    fn voices(&self, state: &MemberState, now: Option<f32>) -> (Vec<Voice>, [f32; TERMS], Vec<f32>) {
+    fn voices(&self, state: &MemberState, now: Option<f32>) -> (Vec<Voice>, [f32; WEIGHTS], Vec<f32>) {
         let share = 1.0 / self.networks.len().max(1) as f32;
         let context = state.seen.context(now);
         let mut direction = vec![0.0; self.table.columns];
-        let mut weights = [0.0; TERMS];
+        let mut weights = [0.0; WEIGHTS];
         // Each network's own direction and weights: its repeat network saw its own score only.
         let mut voices = Vec::new();
         for (network, mut member) in self.networks.iter().zip(state.basket_states(self, now)) {
             let mut toward = vec![0.0; self.table.columns];
             network.head.add_to(&member, &mut toward);
             member.extend(context);
-            let mut weigh = [0.0; TERMS];
+            let mut weigh = [0.0; WEIGHTS];
             weigh.copy_from_slice(&network.evidence_bias);
             network.evidence.add_to(&member, &mut weigh);
             let mut shared = network.repeat_bias.clone();
@@ -298,19 +303,21 @@ impl Model {
         let states = state.rhythms(self, now);
         let scores = Scores { voices, weights, states, ..Scores::default() };
         let parts = Parts { terms, rhythm: true, taste: true, facts };
-        self.bias[item as usize] + taste + weigh(&terms, &weights) + self.repeat(&scores, item, &parts)
+        let bought = scores.states.place(item).is_some();
+        self.bias[item as usize] + taste + weigh(&terms, &weights, bought) + self.repeat(&scores, item, &parts)
     }
 
     /// What the rhythm of its purchases adds to the score of each product that was bought.
     fn repeats(&self, scores: &Scores, terms: &Terms, facts: impl Fn(u32) -> [f32; ITEM_FACTS]) -> Vec<f32> {
         let share = 1.0 / self.networks.len().max(1) as f32;
         let mut sums = vec![0.0; scores.states.items.len()];
-        let mut known = [[0.0; SIDE]; ITEM_FACTS + 1];
+        let mut known = [[0.0; SIDE]; REPEAT_FACTS];
         for ((chunk, items), sums) in scores.states.items.chunks(SIDE).enumerate().zip(sums.chunks_mut(SIDE))
         {
             let values: Vec<[f32; TERMS]> = items.iter().map(|item| terms.values_of(*item)).collect();
             for (side, item) in items.iter().enumerate() {
-                known.iter_mut().zip(facts(*item)).for_each(|(known, fact)| known[side] = fact);
+                let told = facts(*item).into_iter().chain(values[side].map(|t| TERM_SHARE * t));
+                known.iter_mut().zip(told).for_each(|(known, fact)| known[side] = fact);
             }
             let mut from = 0;
             for (network, voice) in self.networks.iter().zip(&scores.voices) {
@@ -320,9 +327,9 @@ impl Model {
                     let states = &scores.states.at(chunk * SIDE + side)[from..];
                     rhythm.iter_mut().zip(states).for_each(|(rhythm, x)| rhythm[side] = *x);
                     let before = self.bias[*item as usize]
-                        + weigh(&values[side], &voice.weights)
+                        + weigh(&values[side], &voice.weights, true)
                         + dot(self.table.row(*item), &voice.toward);
-                    known[ITEM_FACTS][side] = SCORE_SHARE * before;
+                    known[REPEAT_FACTS - 1][side] = SCORE_SHARE * before;
                 }
                 let added = network.repeat_side(&voice.shared, &rhythm, &known);
                 sums.iter_mut().zip(added).for_each(|(sum, x)| *sum += share * x);
@@ -342,11 +349,11 @@ impl Model {
         for (network, voice) in self.networks.iter().zip(&scores.voices) {
             let rhythm;
             (rhythm, states) = states.split_at(network.rhythm.size());
-            let mut before = self.bias[item as usize] + weigh(&parts.terms, &voice.weights);
+            let mut before = self.bias[item as usize] + weigh(&parts.terms, &voice.weights, true);
             if parts.taste {
                 before += dot(row, &voice.toward);
             }
-            sum += share * network.repeat(&voice.shared, rhythm, &parts.facts, before);
+            sum += share * network.repeat(&voice.shared, rhythm, parts, before);
         }
         sum
     }
@@ -354,7 +361,8 @@ impl Model {
     /// What a product's score would be if it were made from these parts: with all of what
     /// [`Model::score`] was given, its score.
     pub fn score_from(&self, scores: &Scores, item: u32, parts: &Parts) -> f32 {
-        let mut score = self.bias[item as usize] + weigh(&parts.terms, &scores.weights);
+        let bought = parts.rhythm && scores.states.place(item).is_some();
+        let mut score = self.bias[item as usize] + weigh(&parts.terms, &scores.weights, bought);
         if parts.taste {
             score += scores.taste[item as usize];
         }
@@ -372,9 +380,10 @@ impl Model {
     /// What the score of a product is made of.
     pub fn contribution(&self, scores: &Scores, terms: &Terms, item: u32) -> Contribution {
         let values = terms.values_of(item);
+        let weights = weights_for(&scores.weights, scores.states.place(item).is_some());
         Contribution {
             bias: self.bias[item as usize],
-            evidence: std::array::from_fn(|kind| scores.weights[kind] * values[kind]),
+            evidence: std::array::from_fn(|kind| weights[kind] * values[kind]),
             taste: scores.taste[item as usize],
             rhythm: scores.states.place(item).map_or(0.0, |at| scores.rhythm[at]),
         }
@@ -391,6 +400,6 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + rest.iter().zip(last).map(|(a, b)| a * b).sum::<f32>()
 }
 
-fn weigh(values: &[f32; TERMS], weights: &[f32; TERMS]) -> f32 {
-    values.iter().zip(weights).map(|(v, w)| v * w).sum()
+fn weigh(values: &[f32; TERMS], weights: &[f32; WEIGHTS], bought: bool) -> f32 {
+    values.iter().zip(weights_for(weights, bought)).map(|(v, w)| v * w).sum()
 }

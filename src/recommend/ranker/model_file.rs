@@ -7,7 +7,7 @@ use super::tensors::{Numbers, Tensor, TensorError, Tensors};
 use super::weights::{Part, Shape, Weights};
 
 /// What kind of file it is, and which generation.
-const KIND: &str = "shopguide ranker 1";
+const KIND: &str = "shopguide ranker 2";
 /// The most of anything that a file may speak of: a bound on memory, far above any store.
 const MOST: usize = 1 << 24;
 

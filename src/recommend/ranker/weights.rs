@@ -1,9 +1,12 @@
 //! Everything that is learned, in one run of numbers with named parts: what the optimiser steps,
 //! the averager averages and the model file holds.
 
-use super::evidence::TERMS;
+use super::evidence::{TERMS, WEIGHTS};
 use super::facts::ITEM_FACTS;
 use super::sequence::{BASKET_FACTS, CONTEXT, PURCHASE_FACTS};
+
+/// What the repeat network is told of a product: its facts, its terms, the score so far.
+pub const REPEAT_FACTS: usize = ITEM_FACTS + TERMS + 1;
 
 /// A learned matrix (or vector, of one row). `x · W` maps a row of `rows` numbers to `columns`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,7 +37,7 @@ pub enum Part {
     RhythmStateBias,
     /// Repeat network, first layer: from the rhythm state.
     RepeatRhythm,
-    /// Repeat network, first layer: from the item's facts and the score so far.
+    /// Repeat network, first layer: from the item's facts, its terms and the score so far.
     RepeatFacts,
     /// Repeat network, first layer: from the basket state and context.
     RepeatMember,
@@ -127,8 +130,8 @@ impl Shape {
         let [first, second] = self.repeat;
         match part {
             Part::ItemBias => (1, self.items),
-            Part::EvidenceWeights => (self.member(), TERMS),
-            Part::EvidenceBias => (1, TERMS),
+            Part::EvidenceWeights => (self.member(), WEIGHTS),
+            Part::EvidenceBias => (1, WEIGHTS),
             Part::TableHead => (self.basket, self.table),
             Part::BasketInput => (self.table + BASKET_FACTS, 3 * self.basket),
             Part::BasketState => (self.basket, 3 * self.basket),
@@ -139,7 +142,7 @@ impl Shape {
             Part::RhythmBias => (1, 3 * self.rhythm),
             Part::RhythmStateBias => (1, self.rhythm),
             Part::RepeatRhythm => (self.rhythm, first),
-            Part::RepeatFacts => (ITEM_FACTS + 1, first),
+            Part::RepeatFacts => (REPEAT_FACTS, first),
             Part::RepeatMember => (self.member(), first),
             Part::RepeatBias => (1, first),
             Part::RepeatSecond => (first, second),
