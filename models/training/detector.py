@@ -26,6 +26,7 @@ from detections import landmark_error, overlap, decode, recall_by_size, detect, 
 from export import MEAN, SCALE, export
 from faces_data import FLIPPED, read_identities, read_rendered, read_wider
 import schedule
+import shipped
 from muon import Muon
 from networks import STRIDES, Detector, grow
 from schedule import Average
@@ -297,7 +298,8 @@ def main():
     parser.add_argument("--hint-weight", type=float, default=0.3,
                         help="of the teacher's feature maps at the start; a fifth of it at the end")
     parser.add_argument("--small", action="store_true", help="train the smaller network, to grow from later")
-    parser.add_argument("--grow-from", type=Path, help="WORK of a smaller network: begin with its weights")
+    parser.add_argument("--grow-from", type=Path, 
+                        help="a shipped detector-640.onnx, or WORK of a smaller network: begin with its weights")
     parser.add_argument("--restart-schedule", action="store_true", help="with --resume: keep the weights only")
     arguments = parser.parse_args()
 
@@ -320,7 +322,12 @@ def main():
                     scenes, shoppers, teacher, arguments.rendered_share)
 
     network = Detector(**(Detector.SMALL if arguments.small else {}))
-    if arguments.grow_from:
+    if arguments.grow_from and arguments.grow_from.suffix == ".onnx":
+        first = np.random.default_rng(arguments.seed)
+        seen = torch.from_numpy(np.stack([frames.compose(first)[0] for _ in range(16)])).permute(0, 3, 1, 2)
+        shipped_one = shipped.read_any(arguments.grow_from, Detector, (seen.float() - MEAN) * SCALE)
+        grow(network, shipped_one.state_dict())
+    elif arguments.grow_from:
         grow(network, torch.load(arguments.grow_from / "detector.pt", weights_only=True)["average"])
     network = network.to(memory_format=torch.channels_last)
     average = Average(network)

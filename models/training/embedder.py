@@ -37,6 +37,7 @@ from muon import Muon
 from networks import Embedder, grow
 from open_set import collapsed, open_set, verification
 import schedule
+import shipped
 from schedule import Average
 from split import held_out
 from yunet import YuNet
@@ -337,6 +338,27 @@ def neighbour_loss(out, labels, anchors, trust, scale=16.0):
     return (trust * (target.exp() * (target - guess)).sum(1)).mean()
 
 
+def begin_as_shipped(path, network, adapters, views):
+    """The network takes over the file's weights (it may be larger), the adapters are fitted to its maps.
+
+    Both learn from views that were made already.
+    """
+    crops = torch.from_numpy(np.ascontiguousarray(views.ring.crops[:512])).permute(0, 3, 1, 2).float()
+    images = (crops - MEAN) * SCALE
+    smaller = shipped.read_any(path, Embedder, images)
+    grow(network, smaller.state_dict())
+    with torch.no_grad():
+        maps = smaller.eval().maps(images)[1:]
+        for adapter, ours, theirs in zip(adapters, maps, (views.ring.map14, views.ring.map7)):
+            rows = lambda m: m.permute(0, 2, 3, 1).reshape(-1, m.shape[1])
+            x, y = rows(ours), rows(torch.from_numpy(theirs[: len(ours)].astype(np.float32)) / Ring.UNIT)
+            x = torch.cat([x, torch.ones(len(x), 1)], 1)
+            found = torch.linalg.solve(x.T @ x + 1e-5 * len(x) * torch.eye(x.shape[1]), x.T @ y)
+            adapter.weight.copy_(found[:-1].T[:, :, None, None])
+            adapter.bias.copy_(found[-1])
+            print(f"maps at first {float((x @ found - y).pow(2).mean()):.4f}", flush=True)
+
+
 def embed(network, crops):
     """What the appliance computes: one pass for each crop."""
     out = []
@@ -430,7 +452,8 @@ def main():
                         help="weight of a rendered face's identity against a photograph's")
     parser.add_argument("--measure-every", type=int, default=1000)
     parser.add_argument("--small", action="store_true", help="train the smaller network, to grow from later")
-    parser.add_argument("--grow-from", type=Path, help="WORK of a smaller network: begin with its weights and draw its views, too")
+    parser.add_argument("--grow-from", type=Path, 
+                        help="a shipped embedder.onnx, or WORK of a smaller network: begin with its weights (and draw its views, too)")
     parser.add_argument("--restart-schedule", action="store_true", help="with --resume: keep the weights only")
     parser.add_argument("--stop-at", type=int, help="stop before this step (the schedule is not changed)")
     arguments = parser.parse_args()
@@ -464,11 +487,22 @@ def main():
     teacher_figures = {k: figures_of(teacher_embeddings[k], teacher(mirror(v[0])), v[1])[0] for k, v in sets.items()}
     print("teacher", teacher_figures, flush=True)
 
-    views = Views(arguments.work, arguments.capacity, pools, shares, teacher, arguments.seed, arguments.blends, arguments.grow_from)
+    as_shipped = arguments.grow_from and arguments.grow_from.suffix == ".onnx"
+    views = Views(arguments.work, arguments.capacity, pools, shares, teacher, arguments.seed, arguments.blends,
+                  None if as_shipped else arguments.grow_from)
+    checkpoint = arguments.work / "embedder.pt"
+    resumed = arguments.resume and checkpoint.exists()
+
+    def first_views():
+        while views.count < arguments.first:
+            views.grow(arguments.fresh)
     network = Embedder(**(Embedder.SMALL if arguments.small else {})).to(memory_format=torch.channels_last)
     margin = MarginLoss(len(views.class_of))
     adapters = torch.nn.ModuleList(torch.nn.Conv2d(c, 128, 1) for c in network.channels[2:]).to(memory_format=torch.channels_last)
-    if arguments.grow_from:
+    if as_shipped and not resumed:
+        first_views()
+        begin_as_shipped(arguments.grow_from, network, adapters, views)
+    elif arguments.grow_from and not resumed:
         state = torch.load(arguments.grow_from / "embedder.pt", weights_only=True)
         grow(network, state["average"])
         margin.load_state_dict(state["margin"])
@@ -487,8 +521,7 @@ def main():
     base_rates = [[g["lr"] for g in o.param_groups] for o in optimisers]
 
     start = 0
-    checkpoint = arguments.work / "embedder.pt"
-    if arguments.resume and checkpoint.exists():
+    if resumed:
         state = torch.load(checkpoint, weights_only=True)
         average.network.load_state_dict(state["average"])
         network.load_state_dict(state["average" if arguments.restart_schedule else "network"])
@@ -521,8 +554,8 @@ def main():
                    card(figures, teacher_figures, thresholds, arguments.card_version, bool(arguments.rendered)))
 
     stop = min(arguments.steps, arguments.stop_at or arguments.steps)
-    while start < stop and views.count < arguments.first:
-        views.grow(arguments.fresh)
+    if start < stop:
+        first_views()
     print(f"{views.count} views, {time.time() - began:.0f}s", flush=True)
     network.train()
     began, sums, views_time = time.time(), np.zeros(6), 0.0

@@ -40,8 +40,7 @@ fn poor_words(poor: Poor) -> &'static str {
 }
 
 impl Eyes {
-    /// The embedding of the one face in a photograph (the mean of the face and its mirror image)
-    /// and its quality. Pictures that a face fills, from about 112x112, are taken too.
+    /// The embedding of the one face in a photograph and its quality. Pictures that a face fills, from about 112x112, are taken too.
     pub fn enrol(&mut self, photograph: &RgbImage) -> Result<(Embedding, Quality), EnrolError> {
         let faces = self.faces(photograph)?;
         let face = only_face(&faces)?;
@@ -52,13 +51,13 @@ impl Eyes {
         if let Some(poor) = quality.poor {
             return Err(EnrolError::Poor(poor));
         }
-        let (_, embedding) = self.embedder.embed_both(&crop).map_err(EnrolError::Model)?;
+        let embedding = self.embedder.embed(&crop).map_err(EnrolError::Model)?;
         Ok((embedding, quality))
     }
 
-    /// The vector of an aligned crop, and the mean of it and of the mirror image's.
-    pub fn embed_crop(&mut self, crop: &RgbImage) -> Result<(Embedding, Embedding), String> {
-        self.embedder.embed_both(crop)
+    /// The vector of an aligned crop.
+    pub fn embed_crop(&mut self, crop: &RgbImage) -> Result<Embedding, String> {
+        self.embedder.embed(crop)
     }
 
     /// Faces of a photograph, in its pixels; if there is none as it stands, with a margin around it.

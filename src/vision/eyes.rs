@@ -41,7 +41,7 @@ pub struct Timings {
     pub prepare: Duration,
     /// The detector.
     pub detect: Duration,
-    /// The second look at what it proposes.
+    /// The refiner.
     pub refine: Duration,
     /// Tracking, alignment and quality.
     pub judge: Duration,

@@ -1,7 +1,8 @@
-//! The second look: a small network that looks at each face the detector proposes and says whether
-//! it is one, where its box is and where its five landmarks are. The detector sees a whole frame in
-//! a few milliseconds; its boxes are a little off and some hold no face. With the second look the
-//! detector may propose more, since what is no face goes again.
+//! The refiner: a small network that looks at each face the detector proposes and says whether it is
+//! one, where its box is and where its five landmarks are. What still looks like a face then is looked
+//! at again, in a mirror and about its new box: two looks that err differently are worth more than one.
+//! The detector sees a whole frame in a few milliseconds; its boxes are a little off and some hold no
+//! face. With a refiner it may propose more, since what is no face goes again.
 //!
 //! The network sees a square about the middle of the proposed box, [`REACH`] times the box's longer
 //! side, upright, black outside the frame, in the frame's own resolution. It answers in offsets from
@@ -22,6 +23,13 @@ pub const REACH: f32 = 1.5;
 pub const PROPOSALS_OVERLAP: f32 = 0.5;
 /// Proposals that are looked at in one frame, strongest first; each costs one run of the network.
 pub const PROPOSALS: usize = 48;
+/// What the refiner's word counts in a face's score, the detector's the rest: each sees what the other
+/// cannot, the fine detail and the whole frame.
+const SAY: f32 = 0.65;
+/// A proposal whose score after the first look is below this share of the threshold is no face.
+const HOPE: f32 = 0.5;
+/// The landmarks in the order of a mirror image: left and right change places.
+const MIRRORED: [usize; 5] = [1, 0, 2, 4, 3];
 /// Offset from the square's middle, in its sides, beyond which a point is none of this face.
 const FAR: f32 = 0.75;
 /// Sides of a box over the square's side that are believed, as logarithms.
@@ -49,8 +57,9 @@ impl Refiner {
     }
 
     /// Looks at the first [`PROPOSALS`] (strongest first, in pixels of `frame`) and gives the faces of
-    /// at least `threshold`, strongest first, with their new boxes and landmarks. A face's score is the
-    /// geometric mean of both networks' scores. The error is in the inference engine's words.
+    /// at least `threshold`, strongest first. A face has the second look's box and the mean of both
+    /// looks' landmarks; its score is a weighted geometric mean of both networks' scores. The error is in
+    /// the inference engine's words.
     pub fn refine(
         &mut self,
         frame: &RgbImage,
@@ -59,18 +68,44 @@ impl Refiner {
     ) -> Result<Vec<Detection>, String> {
         let mut faces = Vec::new();
         for proposal in proposals.iter().take(PROPOSALS) {
-            let Some(square) = Square::about(&proposal.bbox) else { continue };
-            let Some(view) = square.view(frame) else { continue };
-            let (card, side) = (&self.card, (REFINER_SIDE, REFINER_SIDE));
-            let outputs = self.network.run(|input| lay_out(view.as_raw(), side, card, input))?;
-            let face = square.face(outputs.values(0));
-            // Each network sees what the other cannot: the whole frame, and the fine detail.
-            let face = face.map(|f| Detection { score: (f.score * proposal.score).sqrt(), ..f });
-            faces.extend(face.filter(|f| f.score >= threshold));
+            let score = |logit: f32| sigmoid(logit).powf(SAY) * proposal.score.powf(1.0 - SAY);
+            let Some((logit, first)) = self.look(frame, &proposal.bbox, false)? else { continue };
+            if score(logit) < HOPE * threshold {
+                continue;
+            }
+            let Some((again, second)) = self.look(frame, &first.bbox, true)? else { continue };
+            let score = score((logit + again) / 2.0);
+            if score >= threshold {
+                let middle =
+                    |k: usize| [0, 1].map(|c| (first.landmarks[k][c] + second.landmarks[k][c]) / 2.0);
+                let landmarks = std::array::from_fn(middle);
+                faces.push(Detection { bbox: second.bbox, landmarks, score });
+            }
         }
         faces.sort_by(|a, b| b.score.total_cmp(&a.score));
         Ok(suppress(faces, self.card.threshold.nms))
     }
+
+    /// One look at the square about a box: the face's logit, and where it is.
+    fn look(
+        &mut self,
+        frame: &RgbImage,
+        bbox: &Rect,
+        mirrored: bool,
+    ) -> Result<Option<(f32, Detection)>, String> {
+        let Some(square) = Square::about(bbox) else { return Ok(None) };
+        let Some(mut view) = square.view(frame) else { return Ok(None) };
+        if mirrored {
+            image::imageops::flip_horizontal_in_place(&mut view);
+        }
+        let (card, side) = (&self.card, (REFINER_SIDE, REFINER_SIDE));
+        let outputs = self.network.run(|input| lay_out(view.as_raw(), side, card, input))?;
+        Ok(square.face(outputs.values(0), mirrored))
+    }
+}
+
+fn sigmoid(logit: f32) -> f32 {
+    1.0 / (1.0 + (-logit).exp())
 }
 
 /// The part of a frame that the network sees.
@@ -98,9 +133,9 @@ impl Square {
         warp::<REFINER_SIDE>(frame, &back, Outside::Black)
     }
 
-    /// The network's numbers as a face of the frame; `None` unless all are finite and lie about the
-    /// square.
-    fn face(&self, values: &[f32]) -> Option<Detection> {
+    /// The network's numbers, maybe of the square's mirror image, as a face of the frame with its logit;
+    /// `None` unless all are finite and lie about the square.
+    fn face(&self, values: &[f32], mirrored: bool) -> Option<(f32, Detection)> {
         let &[logit, x, y, log_w, log_h, ref points @ ..] = values.first_chunk::<VALUES>()?;
         let (pairs, _) = points.as_chunks::<2>();
         let pairs: &[Point; 5] = pairs.try_into().ok()?;
@@ -109,13 +144,13 @@ impl Square {
         if !near || !LOG_SIDE.contains(&log_w) || !LOG_SIDE.contains(&log_h) || logit.is_nan() {
             return None;
         }
-        let place = |[x, y]: Point| [self.middle[0] + x * self.side, self.middle[1] + y * self.side];
+        let sign = if mirrored { -1.0 } else { 1.0 };
+        let place = |[x, y]: Point| [self.middle[0] + sign * x * self.side, self.middle[1] + y * self.side];
+        let order = |k: usize| if mirrored { MIRRORED[k] } else { k };
         let ([cx, cy], w, h) = (place([x, y]), log_w.exp() * self.side, log_h.exp() * self.side);
-        Some(Detection {
-            bbox: Rect { x: cx - w / 2.0, y: cy - h / 2.0, w, h },
-            landmarks: pairs.map(place),
-            score: 1.0 / (1.0 + (-logit).exp()),
-        })
+        let bbox = Rect { x: cx - w / 2.0, y: cy - h / 2.0, w, h };
+        let landmarks = std::array::from_fn(|k| place(pairs[order(k)]));
+        Some((logit, Detection { bbox, landmarks, score: sigmoid(logit) }))
     }
 }
 
@@ -137,12 +172,23 @@ mod tests {
     fn the_square_lies_about_the_box_and_answers_come_back_to_the_frame() {
         let square = square(100.0, 50.0, 60.0, 80.0);
         assert_eq!(square, Square { middle: [130.0, 90.0], side: 120.0 });
-        let face = square.face(&answer([-0.2, -0.1, 0.2, -0.1, 0.0, 0.0, -0.15, 0.2, 0.15, 0.2])).unwrap();
+        let face =
+            square.face(&answer([-0.2, -0.1, 0.2, -0.1, 0.0, 0.0, -0.15, 0.2, 0.15, 0.2]), false).unwrap().1;
         assert_eq!(face.score, 0.5);
         assert_eq!((face.landmarks[0], face.landmarks[2]), ([106.0, 78.0], [130.0, 90.0]));
         let b = face.bbox;
         assert!((b.w - 60.0).abs() < 1e-3 && (b.h - 120.0).abs() < 1e-3, "{b:?}");
         assert!((b.x - 112.0).abs() < 1e-3 && (b.y - 30.0).abs() < 1e-3, "{b:?}");
+    }
+
+    #[test]
+    fn what_is_seen_in_the_mirror_comes_back_to_its_own_side() {
+        let square = square(100.0, 50.0, 60.0, 80.0);
+        let (_, face) =
+            square.face(&answer([-0.2, -0.1, 0.3, -0.1, 0.0, 0.0, -0.15, 0.2, 0.15, 0.2]), true).unwrap();
+        // The mirror's right eye is the left one.
+        assert_eq!((face.landmarks[0], face.landmarks[1]), ([94.0, 78.0], [154.0, 78.0]));
+        assert!((face.bbox.x + face.bbox.w / 2.0 - 118.0).abs() < 1e-3, "{:?}", face.bbox);
     }
 
     #[test]
@@ -161,7 +207,7 @@ mod tests {
             let offset = |v: f32| v / sum / REFINER_SIDE as f32 - 0.5;
             let mut points = [0.0; 10];
             (points[0], points[1]) = (offset(x), offset(y));
-            let [px, py] = square.face(&answer(points)).unwrap().landmarks[0];
+            let [px, py] = square.face(&answer(points), false).unwrap().1.landmarks[0];
             assert!((px - 140.0).abs() < 0.3 && (py - 80.0).abs() < 0.3, "{w}: {px} {py}");
         }
     }
@@ -179,17 +225,18 @@ mod tests {
         assert_eq!(Square::about(&Rect { x: f32::NAN, y: 0.0, w: 9.0, h: 9.0 }), None);
         let mut points = [0.1; 10];
         points[3] = 0.9;
-        assert_eq!(square(0.0, 0.0, 9.0, 9.0).face(&answer(points)), None);
-        assert_eq!(square(0.0, 0.0, 9.0, 9.0).face(&[0.1; 14]), None);
+        assert_eq!(square(0.0, 0.0, 9.0, 9.0).face(&answer(points), false), None);
+        assert_eq!(square(0.0, 0.0, 9.0, 9.0).face(&[0.1; 14], false), None);
     }
 
     proptest! {
         #[test]
         fn whatever_the_network_says_a_face_is_finite_and_near_its_proposal(
             values in proptest::collection::vec(
-                prop_oneof![-4f32..4.0, -0.5f32..0.5, Just(f32::NAN), Just(f32::INFINITY)], 0..18)
+                prop_oneof![-4f32..4.0, -0.5f32..0.5, Just(f32::NAN), Just(f32::INFINITY)], 0..18),
+            mirrored in any::<bool>(),
         ) {
-            if let Some(face) = square(10.0, 20.0, 30.0, 40.0).face(&values) {
+            if let Some((_, face)) = square(10.0, 20.0, 30.0, 40.0).face(&values, mirrored) {
                 prop_assert!(face.landmarks.iter().flatten().all(|v| v.is_finite() && v.abs() < 200.0));
                 prop_assert!((0.0..=1.0).contains(&face.score));
                 prop_assert!(face.bbox.w > 0.0 && face.bbox.h > 0.0 && face.bbox.w < 400.0);

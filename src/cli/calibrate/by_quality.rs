@@ -84,7 +84,7 @@ pub fn measure(
     let mut gallery = Gallery::new("calibrated", eyes.dimensions());
     for (person, faces) in &of {
         for (at, _) in &faces[..ENROLLED] {
-            gallery.add(&template(*person, &people.faces[*at].template))?;
+            gallery.add(&template(*person, &people.faces[*at].embedding))?;
         }
     }
     let mut looks = Vec::new();
@@ -98,7 +98,7 @@ pub fn measure(
                 let Some(crop) = align::crop(&picture, &face.landmarks) else { continue };
                 let (size, min_face) = (picture.dimensions(), settings.min_face);
                 let judged = quality::judge(&face, size, Some(&crop), min_face, settings.min_quality);
-                let (probe, _) = eyes.embed_crop(&crop).map_err(anyhow::Error::msg)?;
+                let probe = eyes.embed_crop(&crop).map_err(anyhow::Error::msg)?;
                 looks.push(Look {
                     made,
                     figures: quality::figures(&face, &crop),

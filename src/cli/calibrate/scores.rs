@@ -31,10 +31,8 @@ pub struct Face {
     pub person: usize,
     /// Of which photograph.
     pub name: String,
-    /// Of one pass, as the appliance searches with.
-    probe: Embedding,
-    /// With the mirror image, as templates are made.
-    pub template: Embedding,
+    /// As the appliance embeds it.
+    pub embedding: Embedding,
 }
 
 /// People in photographs.
@@ -79,8 +77,8 @@ pub fn photographed(
             let Some(crop) = align::crop(&picture, &face.landmarks) else { continue };
             let judged = quality::judge(&face, size, Some(&crop), settings.min_face, settings.min_quality);
             if judged.poor.is_none() {
-                let (probe, template) = eyes.embed_crop(&crop).map_err(anyhow::Error::msg)?;
-                faces.push(Face { person, name: name.clone(), probe, template });
+                let embedding = eyes.embed_crop(&crop).map_err(anyhow::Error::msg)?;
+                faces.push(Face { person, name: name.clone(), embedding });
             }
         }
     }
@@ -109,19 +107,19 @@ pub fn of_photographs(faces: &[Face], wanted: usize, margin: f32) -> anyhow::Res
     for _ in 0..DRAWS {
         candidates.shuffle(&mut rng);
         let members = &candidates[..drawn];
-        let mut gallery = Gallery::new("calibrated", faces[0].template.0.len());
+        let mut gallery = Gallery::new("calibrated", faces[0].embedding.0.len());
         let mut probes = Vec::new();
         for person in members {
             let Some(own) = of.get_mut(person) else { continue };
             own.shuffle(&mut rng);
             for face in &own[..ENROLLED] {
-                gallery.add(&template(*person, &face.template))?;
+                gallery.add(&template(*person, &face.embedding))?;
             }
             probes.extend(own[ENROLLED..].iter().copied());
         }
-        scores.own.extend(probes.iter().map(|f| vote(gallery.search(&f.probe), id(f.person), margin)));
+        scores.own.extend(probes.iter().map(|f| vote(gallery.search(&f.embedding), id(f.person), margin)));
         let strangers = faces.iter().filter(|f| !members.contains(&f.person));
-        scores.strangers.extend(strangers.filter_map(|f| Some(gallery.search(&f.probe).best?.1)));
+        scores.strangers.extend(strangers.filter_map(|f| Some(gallery.search(&f.embedding).best?.1)));
     }
     Ok(scores)
 }
@@ -191,8 +189,8 @@ mod tests {
             let centre: Vec<f32> = (0..64).map(|_| rng.random_range(-1.0..1.0)).collect();
             for _ in 0..each {
                 let values = centre.iter().map(|c| c + spread * rng.random_range(-1.0f32..1.0)).collect();
-                let probe = Embedding::towards(values).unwrap();
-                faces.push(Face { person, name: String::new(), template: probe.clone(), probe });
+                let embedding = Embedding::towards(values).unwrap();
+                faces.push(Face { person, name: String::new(), embedding });
             }
         }
         faces

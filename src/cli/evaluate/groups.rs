@@ -90,7 +90,7 @@ pub struct Known<'a> {
     pub identities: &'a [usize],
     /// The groups of each face.
     pub groups: &'a [Vec<Group>],
-    /// One pass each.
+    /// One each.
     pub vectors: &'a [Embedding],
     /// The highest cosine of each face with anybody else's.
     pub nearest_stranger: &'a [f32],

@@ -16,15 +16,6 @@ const DRAWS: usize = 20;
 const PROBES_EACH: usize = 5;
 const SEED: u64 = 7;
 
-/// One model's vectors of all faces.
-#[derive(Default)]
-pub struct Vectors {
-    /// As a face is searched for: one pass.
-    pub straight: Vec<Embedding>,
-    /// As a face is enrolled: face and mirror image. Absent for who is never enrolled here.
-    pub enrolled: Vec<Option<Embedding>>,
-}
-
 /// One search: which face, the highest cosine, and whether the best member is the right one.
 struct Search {
     face: usize,
@@ -73,7 +64,7 @@ impl OpenSet {
     /// Draws up to `members` members of those with more than `enrol` faces, enrols `enrol` faces of
     /// each and searches for the rest and for everybody else. `identities[i]` is whose face vector
     /// `i` is. `None` where there are not two members and a stranger.
-    pub fn of(identities: &[usize], vectors: &Vectors, members: usize, enrol: usize) -> Option<OpenSet> {
+    pub fn of(identities: &[usize], vectors: &[Embedding], members: usize, enrol: usize) -> Option<OpenSet> {
         let people = identities.iter().max()? + 1;
         let mut faces: Vec<Vec<usize>> = vec![Vec::new(); people];
         identities.iter().enumerate().for_each(|(face, &who)| faces[who].push(face));
@@ -86,15 +77,15 @@ impl OpenSet {
         let mut lot = ChaCha8Rng::seed_from_u64(SEED);
         for _ in 0..DRAWS {
             able.shuffle(&mut lot);
-            let mut gallery = Gallery::new("evaluated", vectors.straight.first()?.0.len());
+            let mut gallery = Gallery::new("evaluated", vectors.first()?.0.len());
             let mut chosen = vec![false; people];
             let mut probes: Vec<usize> = Vec::new();
             for &who in &able[..members] {
                 faces[who].shuffle(&mut lot);
                 let (enrolled, others) = faces[who].split_at(enrol);
-                for embedding in enrolled.iter().filter_map(|&face| vectors.enrolled[face].clone()) {
-                    let template =
-                        Template { member: MemberId(who as i64), model: "evaluated".into(), embedding };
+                for &face in enrolled {
+                    let (member, embedding) = (MemberId(who as i64), vectors[face].clone());
+                    let template = Template { member, model: "evaluated".into(), embedding };
                     gallery.add(&template).ok()?;
                 }
                 probes.extend(others.iter().take(PROBES_EACH));
@@ -104,7 +95,7 @@ impl OpenSet {
             let strangers: Vec<usize> =
                 strangers.flat_map(|who| faces[who].iter().copied().take(PROBES_EACH)).collect();
             let search = |face: usize| {
-                let (best, score) = gallery.search(&vectors.straight[face]).best?;
+                let (best, score) = gallery.search(&vectors[face]).best?;
                 Some(Search { face, score, right: best.0 as usize == identities[face] })
             };
             set.known.extend(probes.into_iter().filter_map(search));
@@ -181,27 +172,22 @@ pub mod tests {
         (identities, vectors)
     }
 
-    fn vectors(straight: Vec<Embedding>) -> Vectors {
-        Vectors { enrolled: straight.iter().cloned().map(Some).collect(), straight }
-    }
-
     #[test]
     fn people_who_lie_apart_are_all_recognised_and_chance_is_not() {
         let (identities, apart) = people(60, 5, 0.3);
-        let figure = OpenSet::of(&identities, &vectors(apart), 20, 3).unwrap().figure(0.6);
+        let figure = OpenSet::of(&identities, &apart, 20, 3).unwrap().figure(0.6);
         assert_eq!((figure.members, figure.probes, figure.strangers), (20, 20 * 40, 20 * 200));
         assert!(figure.dir_far_1pct > 0.99 && figure.threshold < 0.7, "{figure:?}");
         assert!(figure.dir_far_0_1pct <= figure.dir_far_1pct);
 
         let (identities, mixed) = people(60, 5, 50.0);
-        let figure = OpenSet::of(&identities, &vectors(mixed), 20, 3).unwrap().figure(0.6);
+        let figure = OpenSet::of(&identities, &mixed, 20, 3).unwrap().figure(0.6);
         assert!(figure.dir_far_1pct < 0.2, "{figure:?}");
     }
 
     #[test]
     fn several_enrolled_faces_are_better_than_one() {
         let (identities, spread) = people(80, 6, 1.6);
-        let spread = vectors(spread);
         let found = |enrol| OpenSet::of(&identities, &spread, 30, enrol).unwrap().figure(0.5).dir_far_1pct;
         assert!(found(3) > found(1) + 0.02, "{} {}", found(3), found(1));
     }
@@ -209,7 +195,7 @@ pub mod tests {
     #[test]
     fn no_more_strangers_are_accepted_than_asked_for() {
         let (identities, mixed) = people(60, 5, 3.0);
-        let set = OpenSet::of(&identities, &vectors(mixed), 20, 1).unwrap();
+        let set = OpenSet::of(&identities, &mixed, 20, 1).unwrap();
         for far in [0.01, 0.001] {
             assert!(set.accepted(set.threshold(far), |_| true).unwrap() <= far);
         }
@@ -219,9 +205,9 @@ pub mod tests {
     #[test]
     fn too_few_people_make_no_open_set() {
         let (identities, vectors_of_one) = people(1, 9, 0.3);
-        assert!(OpenSet::of(&identities, &vectors(vectors_of_one), 100, 3).is_none());
+        assert!(OpenSet::of(&identities, &vectors_of_one, 100, 3).is_none());
         let (identities, alone) = people(9, 1, 0.3);
-        assert!(OpenSet::of(&identities, &vectors(alone), 100, 1).is_none());
-        assert!(OpenSet::of(&[], &Vectors::default(), 100, 1).is_none());
+        assert!(OpenSet::of(&identities, &alone, 100, 1).is_none());
+        assert!(OpenSet::of(&[], &[], 100, 1).is_none());
     }
 }

@@ -2,7 +2,7 @@
 //! and the models by others get the very same aligned crops.
 
 use super::groups::{self, Group, GroupFigure};
-use super::open_set::{Figure, OpenSet, Vectors};
+use super::open_set::{Figure, OpenSet};
 use super::pairs::Pairs;
 use super::photographs::Photographs;
 use super::{Recognition, split};
@@ -11,7 +11,7 @@ use crate::vision::align::{self, SIDE};
 use crate::vision::card::Task;
 use crate::vision::embed::Embedder;
 use crate::vision::settings::VisionSettings;
-use crate::vision::{Detection, Eyes, quality};
+use crate::vision::{Detection, Embedding, Eyes, quality};
 use anyhow::bail;
 use image::RgbImage;
 use serde::Serialize;
@@ -70,16 +70,16 @@ struct Faces {
 struct Model {
     name: String,
     threshold: f32,
-    vectors: Vectors,
+    vectors: Vec<Embedding>,
 }
 
 impl Model {
     fn new(name: String, threshold: f32) -> Model {
-        Model { name, threshold, vectors: Vectors::default() }
+        Model { name, threshold, vectors: Vec::new() }
     }
 
     fn figures(&self, faces: &Faces, arguments: &Recognition) -> Figures {
-        let pairs = Pairs::of(&faces.identities, &self.vectors.straight);
+        let pairs = Pairs::of(&faces.identities, &self.vectors);
         let sets = ENROLLED
             .iter()
             .filter_map(|&enrol| OpenSet::of(&faces.identities, &self.vectors, arguments.members, enrol));
@@ -88,7 +88,7 @@ impl Model {
         let known = groups::Known {
             identities: &faces.identities,
             groups: &faces.groups,
-            vectors: &self.vectors.straight,
+            vectors: &self.vectors,
             nearest_stranger: &pairs.nearest_stranger,
             open_set: sets.last(),
             card_threshold: self.threshold,
@@ -176,20 +176,9 @@ pub fn evaluate(arguments: &Recognition) -> anyhow::Result<Report> {
                 continue;
             };
             groups.extend(groups::by_name(name.rsplit('/').next().unwrap_or(name)));
-            let (straight, both) = eyes.embed_crop(&crop).map_err(anyhow::Error::msg)?;
-            own.vectors.straight.push(straight);
-            own.vectors.enrolled.push(Some(both));
+            own.vectors.push(eyes.embed_crop(&crop).map_err(anyhow::Error::msg)?);
             for (embedder, model) in &mut peers {
-                // Who has one photograph is only ever a stranger here.
-                let (straight, both) = match names.len() {
-                    1 => (embedder.embed(&crop).map_err(anyhow::Error::msg)?, None),
-                    _ => {
-                        let (straight, both) = embedder.embed_both(&crop).map_err(anyhow::Error::msg)?;
-                        (straight, Some(both))
-                    }
-                };
-                model.vectors.straight.push(straight);
-                model.vectors.enrolled.push(both);
+                model.vectors.push(embedder.embed(&crop).map_err(anyhow::Error::msg)?);
             }
             faces.identities.push(identity);
             faces.groups.push(groups);

@@ -1,0 +1,95 @@
+"""Goes on from a network as it was shipped: reads an ONNX file back into a network that trains.
+
+A shipped network has its BatchNorm folded into the convolutions and no optimiser, so what a run
+learnt would end with its checkpoint. Here every BatchNorm is put back with the mean and deviation
+that real pictures have there, such that the network computes what the file computes; the card's
+golden input is run through both to see it. So each release begins where the last one ended.
+"""
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from torch import nn
+
+from export import MEAN, SCALE, fold_batch_norm, golden_input
+
+# Length of a filter after reading: about what the optimiser leaves. BatchNorm takes any factor
+# out again, but a step changes a short filter more.
+FILTER_LENGTH = 1.5
+
+
+def paired(network):
+    """Each convolution of a network with the BatchNorm behind it, if there is one, by its name."""
+    found = {}
+    for path, module in network.named_modules():
+        names = list(module._modules)
+        for name, following in zip(names, [*names[1:], None]):
+            layer = module._modules[name]
+            if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+                norm = module._modules.get(following)
+                found[f"{path}.{name}".lstrip(".")] = (layer, norm if isinstance(norm, nn.BatchNorm2d) else None)
+    return found
+
+
+def read_any(path, kind, images):
+    """The file's network as one of class `kind`, in whichever of its sizes fits; see `read`."""
+    shapes = [tuple(t.dims) for t in onnx.load(str(path)).graph.initializer]
+    for size in ({}, getattr(kind, "SMALL", {})):
+        network = kind(**size)
+        if shapes == [tuple(v.shape) for v in fold_batch_norm(network).state_dict().values()]:
+            return read(path, network, images)
+    raise ValueError(f"{path} is no {kind.__name__} of a known size")
+
+
+def read(path, network, images):
+    """Gives `network` the weights and BatchNorms of the file at `path`, and returns it.
+
+    `images` is an input as the network gets it: pictures like those it was trained on. Raises if the
+    outputs differ.
+    """
+    values = [onnx.numpy_helper.to_array(t) for t in onnx.load(str(path)).graph.initializer]
+    folded = fold_batch_norm(network)
+    state = folded.state_dict()
+    folded.load_state_dict({name: torch.from_numpy(v.copy()) for name, v in zip(state, values)})
+
+    seen, plain = {}, dict(folded.named_modules())
+    layers = paired(network)
+
+    def watch(name):
+        def hook(module, _, out):
+            out = out - module.bias[:, None, None]
+            seen[name] = out.mean((0, 2, 3)), out.var((0, 2, 3))
+        return plain[name].register_forward_hook(hook)
+
+    hooks = [watch(name) for name, (_, norm) in layers.items() if norm is not None]
+    with torch.no_grad():
+        folded(images)
+        for hook in hooks:
+            hook.remove()
+        for name, (layer, norm) in layers.items():
+            source = plain[name]
+            if norm is None:
+                layer.weight.copy_(source.weight)
+                if layer.bias is not None:
+                    layer.bias.copy_(source.bias)
+                continue
+            mean, variance = seen[name]
+            flat = source.weight.flatten(1).norm(dim=1)
+            factor = FILTER_LENGTH / flat.clamp_min(1e-6)
+            layer.weight.copy_(source.weight * factor[:, None, None, None])
+            norm.running_mean.copy_(mean * factor)
+            norm.running_var.copy_(variance * factor**2)
+            # What the file's filter gives, from one whose output BatchNorm divides by its deviation.
+            norm.weight.copy_((norm.running_var + norm.eps).sqrt() / factor)
+            norm.bias.copy_(source.bias + mean)
+        network.eval()
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        noise = (golden_input(session.get_inputs()[0].shape) - np.float32(MEAN)) * np.float32(SCALE)
+        found = network(torch.from_numpy(noise))
+        network.train()
+    for a, b in zip(session.run(None, {"input": noise}), (found,) if isinstance(found, torch.Tensor) else found):
+        worst = np.abs(a - b.numpy()).max()
+        if worst > 1e-3 * max(1.0, np.abs(a).max()):
+            raise ValueError(f"{path} read back differs by {worst}")
+    return network
