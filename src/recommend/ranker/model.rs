@@ -304,7 +304,10 @@ impl Model {
         let scores = Scores { voices, weights, states, ..Scores::default() };
         let parts = Parts { terms, rhythm: true, taste: true, facts };
         let bought = scores.states.place(item).is_some();
-        self.bias[item as usize] + taste + weigh(&terms, &weights, bought) + self.repeat(&scores, item, &parts)
+        self.bias[item as usize]
+            + taste
+            + weigh(&terms, &weights, bought)
+            + self.repeat(&scores, item, &parts)
     }
 
     /// What the rhythm of its purchases adds to the score of each product that was bought.

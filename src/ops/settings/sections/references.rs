@@ -87,15 +87,15 @@ pub(super) fn check_areas(
 ) {
     let zones: Vec<String> =
         cameras.iter().chain(screens).filter_map(|entry| entry.plain_text("zone")).collect();
-    let mut first: BTreeMap<String, usize> = BTreeMap::new();
+    let mut first: BTreeMap<String, String> = BTreeMap::new();
     for (entry, area) in entries.iter().zip(areas) {
         let Some(area) = area else { continue };
         let key = if entry.has("place") { "place" } else { "name" };
-        if let Some(line) = first.get(&area.place.to_lowercase()) {
-            let problem = format!("another area has the place {:?} (line {line})", area.place);
+        if let Some(place) = first.get(&area.place.to_lowercase()) {
+            let problem = format!("another area has the place {:?} ({place})", area.place);
             entry.report(key, Finding::error(problem).expected("a place of its own for every area"));
         } else {
-            first.insert(area.place.to_lowercase(), entry.line_of(key));
+            first.insert(area.place.to_lowercase(), entry.place_of(key));
         }
         let Some(zone) = area.zone.as_ref().filter(|z| zones.iter().all(|known| known != z.as_str())) else {
             continue;
@@ -119,7 +119,7 @@ pub(super) fn check_labels(
     labels: &[Option<LabelSettings>],
     displays: &[&DisplayId],
 ) {
-    let mut taken: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut taken: BTreeMap<&str, String> = BTreeMap::new();
     for (entry, label) in entries.iter().zip(labels) {
         let Some(label) = label else { continue };
         if !displays.contains(&&label.display) {
@@ -131,8 +131,8 @@ pub(super) fn check_labels(
             };
             entry.report("display", finding.expected("the id of a [[display]]").rests_on_whole());
         }
-        if let Some(line) = taken.insert(&label.mac, entry.line_of("mac")) {
-            let finding = Finding::error(format!("another label has this tag (line {line})"));
+        if let Some(place) = taken.insert(&label.mac, entry.place_of("mac")) {
+            let finding = Finding::error(format!("another label has this tag ({place})"));
             entry.report("mac", finding.expected("a tag of its own for every label"));
         }
     }
