@@ -81,6 +81,10 @@ fn post(daemon: &Daemon, jpeg: &[u8]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_face_that_is_not_recognised_says_why_and_no_picture_of_it_is_kept() {
     let shop = Shop::new(SCREENS);
+    let products = shop.folder.path().join("products.csv");
+    std::fs::write(&products, "sku,name,price,category,stock\nP-1,Darjeeling,12.90,Tea,9\n").unwrap();
+    let imported = shop.command(&["import", "catalogue", products.to_str().unwrap()]);
+    assert!(imported.status.success(), "{}", printed(&imported));
     let faces = tempfile::tempdir().unwrap();
     let export = shopguide(["demo", "--count", "4", "--seed", "9", "--export-faces"])
         .arg(faces.path())

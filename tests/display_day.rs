@@ -44,10 +44,12 @@ const MOVED_BY_HAND: &str = r#"
   window.EventSource = class extends real.EventSource {
     constructor(address) {
       super(address);
-      this.addEventListener("screen", () =>
+      this.addEventListener("screen", (event) =>
         real.setTimeout(() => {
           window.pass(10);
           window.places.add(document.getElementById("stage").style.translate);
+          // before the first slate the appliance's clock stands, too
+          if (!JSON.parse(event.data).store) return;
           requestAnimationFrame(() =>
             requestAnimationFrame(() => {
               for (let left = STEP - 10; left > 0; left -= 5_000) {
@@ -80,8 +82,8 @@ fn memory(browser: &Browser) -> (u64, u64, u64) {
 }
 
 /// Slate changes of the day, and the time between two: 24 hours in all.
-const CHANGES: u64 = 2_400;
-const STEP: Duration = Duration::from_secs(36);
+const CHANGES: u64 = 1_200;
+const STEP: Duration = Duration::from_secs(72);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_day_of_slates_leaves_the_pages_memory_flat_and_its_console_empty() {
@@ -112,7 +114,7 @@ async fn a_day_of_slates_leaves_the_pages_memory_flat_and_its_console_empty() {
         // the page says that it is on the glass: only then does the clock move on
         while site.ack().await.slate.0 != id {}
         clock.advance(STEP);
-        if n % 600 == 599 {
+        if n % 300 == 299 {
             let now = memory(&browser);
             println!(
                 "after {} slates: {} kB of living objects, {} nodes, {} listeners",
@@ -127,7 +129,7 @@ async fn a_day_of_slates_leaves_the_pages_memory_flat_and_its_console_empty() {
     println!("{CHANGES} slates in {:.0} s", began.elapsed().as_secs_f32());
 
     // what the page keeps of slates it has confirmed is bounded and full after 500: from there nothing grows
-    let (first, last) = (seen[0], seen[seen.len() - 1]);
+    let (first, last) = (seen[1], seen[seen.len() - 1]);
     assert!(last.0 < first.0 + first.0 / 20 + 50_000, "the page's memory grows: {seen:?}");
     assert!(last.1 <= first.1 + 300 && last.2 <= first.2 + 30, "nodes or listeners pile up: {seen:?}");
     let passed = browser.ask("return window.passed()").await.as_f64().unwrap();

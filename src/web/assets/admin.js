@@ -34,9 +34,7 @@
 
   const button = document.getElementById("watch");
   const area = document.getElementById("pictures");
-  const pictures = new Map(
-    [...area.querySelectorAll("figure")].map((figure) => [figure.dataset.camera, new LivePicture(figure)]),
-  );
+  let pictures = null;
   let source = null;
   const rest = () => {
     source?.close();
@@ -46,6 +44,8 @@
     button.textContent = "Watch the cameras";
   };
   const watch = () => {
+    const picture = (figure) => [figure.dataset.camera, new LivePicture(figure)];
+    pictures ??= new Map([...area.querySelectorAll("figure")].map(picture));
     area.hidden = false;
     button.setAttribute("aria-pressed", "true");
     button.textContent = "Stop watching";
