@@ -91,7 +91,7 @@ fn read_head(file: &mut File) -> io::Result<(Vec<u8>, [u8; SIGNATURE])> {
         _ => e,
     };
     let mut signed = Vec::new();
-    file.by_ref().take((MAGIC.len() + 4) as u64).read_to_end(&mut signed)?;
+    Read::by_ref(file).take((MAGIC.len() + 4) as u64).read_to_end(&mut signed)?;
     let Some(size) = signed.strip_prefix(MAGIC) else {
         return Err(other("it does not begin as an update of shopguide does"));
     };
