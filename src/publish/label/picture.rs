@@ -294,7 +294,7 @@ fn pieces(text: &str) -> Vec<String> {
     let mut breaks = true;
     for c in text.chars() {
         let alone = is_ideograph(c);
-        if (breaks || alone) && !NOT_FIRST.contains(c) || pieces.is_empty() {
+        if (breaks || alone) && !NOT_FIRST.contains(c) && !c.is_whitespace() || pieces.is_empty() {
             pieces.push(String::new());
         }
         if let Some(last) = pieces.last_mut() {
@@ -335,7 +335,7 @@ mod tests {
     #[test]
     fn lines_break_between_words_and_between_chinese_letters_but_not_before_a_full_stop() {
         assert_eq!(pieces("Oat drink, 1 l"), ["Oat ", "drink, ", "1 ", "l"]);
-        assert_eq!(pieces("龙井茶。好 tea"), ["龙", "井", "茶。", "好", " tea"]);
+        assert_eq!(pieces("龙井茶。好 tea"), ["龙", "井", "茶。", "好 ", "tea"]);
     }
 
     proptest! {

@@ -123,7 +123,7 @@ fn an_area_without_width() {
         "area[1].width",
         &["is out of range", "from 0.1 to 1000 (metres to the right)"],
     );
-    error(&with_more(&AREA.replace("x = 0\n", ""))).says(12, "area[1].x", &["is missing"]);
+    error(&with_more(&AREA.replace("x = 0\n", ""))).says(11, "area[1].x", &["is missing"]);
 }
 
 #[test]
