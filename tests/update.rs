@@ -300,7 +300,7 @@ fn a_box_updates_itself_from_a_stick_and_goes_back_from_what_is_no_good() {
     let pid = machine.show("MainPID");
     let said = applies(&good);
     assert!(!said.status.success() && printed(&said).contains("trusts nobody"), "{}", printed(&said));
-    machine.write("/etc/shopguide/update.pub", &std::fs::read_to_string(workshop.file("shop.pub")).unwrap());
+    machine.write("/etc/shopguide/update.pub", std::fs::read_to_string(workshop.file("shop.pub")).unwrap());
     let said = applies(&tampered(&good));
     assert!(!said.status.success() && printed(&said).contains("not as it was signed"), "{}", printed(&said));
     assert_eq!(machine.show("MainPID"), pid, "the same process went on");
