@@ -335,7 +335,7 @@ mod tests {
     #[test]
     fn lines_break_between_words_and_between_chinese_letters_but_not_before_a_full_stop() {
         assert_eq!(pieces("Oat drink, 1 l"), ["Oat ", "drink, ", "1 ", "l"]);
-        assert_eq!(pieces("龙井茶。好 tea"), ["龙", "井", "茶。", "好", " tea"]);
+        assert_eq!(pieces("龙井茶。好 tea"), ["龙", "井", "茶。", "好", " ", "tea"]);
     }
 
     proptest! {
