@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 /// is below AA, controls without a name or lower than a finger.
 const FAULTS: &str = r#"
 const faults = [];
-const seen = (e) => { const r = e.getBoundingClientRect(); return r.width > 0 && r.height > 0 && getComputedStyle(e).visibility !== 'hidden'; };
+const seen = (e) => { const r = e.getBoundingClientRect(); return r.width > 1 && r.height > 1 && getComputedStyle(e).visibility !== 'hidden'; };
 const rgb = (c) => { const m = c.match(/[\d.]+/g).map(Number); return m.length > 3 && m[3] === 0 ? null : m.slice(0, 3); };
 const ground = (e) => { for (; e; e = e.parentElement) { const c = rgb(getComputedStyle(e).backgroundColor); if (c) return c; } return [255, 255, 255]; };
 const light = (c) => { const [r, g, b] = c.map((v) => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; }); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
@@ -31,7 +31,7 @@ for (const e of document.querySelectorAll('button, a, input, summary')) {
   if (!seen(e)) continue;
   const name = (e.getAttribute('aria-label') || e.textContent || (e.labels && e.labels[0] && e.labels[0].textContent) || '').trim();
   if (!name) faults.push('no name: ' + e.outerHTML.slice(0, 60));
-  const r = e.getBoundingClientRect();
+  const r = (e.closest('label') ?? e).getBoundingClientRect();
   if (r.height < 34) faults.push('too low for a finger: ' + name);
 }
 if (document.documentElement.scrollWidth > innerWidth + 1) faults.push('the page is wider than the glass');

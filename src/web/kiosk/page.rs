@@ -128,7 +128,7 @@ pub(super) fn page(kiosk: &KioskSettings, language: Language, app: &AppState) ->
                         p.actions #member-actions {}
                     }
                 }
-                div.still #still role="alertdialog" aria-live="assertive" hidden {
+                div.still #still role="alertdialog" aria-labelledby="still-text" aria-live="assertive" hidden {
                     p #still-text {}
                     button.main #still-yes type="button" { (w("still-yes")) }
                 }

@@ -121,7 +121,7 @@ const EN: Words = &[
     ("facts-title", "What we may know of your tastes"),
     (
         "facts-text",
-        "Tick what is true. It is kept sealed, used for your suggestions only, and you can take it back here at any time. What you leave out is never said on a screen.",
+        "Tick what is true. It is kept sealed, used for your suggestions only, and you can take it back here at any time. What you leave out is never given as a reason.",
     ),
     ("facts-leaves-out", "Leave this out"),
     ("facts-likes", "I prefer"),
@@ -257,7 +257,7 @@ const ZH: Words = &[
     ("facts-title", "我们可以知道您哪些喜好"),
     (
         "facts-text",
-        "请勾选符合的内容。它会加密保存，只用于给您的推荐，您随时可以在这里收回。您不要的内容绝不会显示在屏幕上。",
+        "请勾选符合的内容。它会加密保存，只用于给您的推荐，您随时可以在这里收回。您不要的内容绝不会作为理由显示。",
     ),
     ("facts-leaves-out", "请排除"),
     ("facts-likes", "我偏好"),

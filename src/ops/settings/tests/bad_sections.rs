@@ -314,7 +314,7 @@ fn a_label_of_no_display() {
     error(&with_more(&label("tea-l", "0000026A5B3C4D1F"))).says(
         12,
         "label[1].display",
-        &["there is no display \"tea-l\"", "a [[display]] of its own with layout = \"paper\""],
+        &["there is no display \"tea-l\"", "did you mean \"tea-1\"?"],
     );
 }
 
