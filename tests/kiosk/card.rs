@@ -8,9 +8,9 @@ use super::{Scene, card_number, film, nothing_stays, press, until_kind, until_sc
 /// What a phone reads off the code on the glass.
 async fn scan(browser: &Browser) -> String {
     let code = browser.client.find(fantoccini::Locator::Css(".code")).await.unwrap();
-    let glass = image::load_from_memory(&code.screenshot().await.unwrap()).unwrap().to_luma8();
+    let glass = shopguide::camera::decode::decode(&code.screenshot().await.unwrap()).unwrap();
     let (width, height) = (glass.width() as usize, glass.height() as usize);
-    let light = |x: usize, y: usize| glass.get_pixel(x as u32, y as u32).0[0];
+    let light = |x: usize, y: usize| glass.get_pixel(x as u32, y as u32).0[1];
     let mut seen = rqrr::PreparedImage::prepare_from_greyscale(width, height, light);
     let grid = seen.detect_grids().pop().expect("there is a code on the glass");
     grid.decode().expect("the code can be read").1

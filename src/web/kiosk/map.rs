@@ -153,7 +153,7 @@ fn words(name: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let mut last = ' ';
     for c in name.chars() {
-        let begins = (c == ' ' && last != ' ') || (last != ' ' && (is_wide(c) || is_wide(last)));
+        let begins = last != ' ' && (c == ' ' || is_wide(c) || is_wide(last));
         match words.last_mut() {
             Some(word) if !begins => word.push(c),
             _ => words.push(c.to_string()),
