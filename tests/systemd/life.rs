@@ -56,12 +56,12 @@ fn the_package_lives_in_a_real_systemd() {
     let pid = machine.show("MainPID");
     machine.write(
         "/etc/shopguide/shopguide.toml",
-        &CONFIG.replace("zone = \"tea\"\nsource", "zonne = \"tea\"\nsource"),
+        CONFIG.replace("zone = \"tea\"\nsource", "zonne = \"tea\"\nsource"),
     );
     let refused = machine.run("systemctl reload shopguide");
     assert!(!refused.status.success(), "{}", printed(&refused));
     assert!(machine.journal().contains("did you mean `zone`?"));
-    machine.write("/etc/shopguide/shopguide.toml", &format!("{CONFIG}[recognition]\nvotes = 5\n"));
+    machine.write("/etc/shopguide/shopguide.toml", format!("{CONFIG}[recognition]\nvotes = 5\n"));
     machine.does("systemctl reload shopguide");
     machine.until("journalctl -u shopguide --no-pager -o cat", "recognition.votes: 3 -> 5");
     assert_eq!(machine.show("MainPID"), pid, "the same process went on");
