@@ -95,9 +95,9 @@ fn what_is_declared_and_dwelt_before_counts_is_told_and_is_forgotten() {
     let out = shop.command(&["import", "catalogue", products.to_str().unwrap()]);
     assert!(out.status.success(), "{}", printed(&out));
     let daemon = shop.run();
-    // Each product is in one receipt of five: none is so popular that this would be the better reason.
-    for n in 1..=5 {
-        let lines = json!([{"sku": format!("P-{n}"), "quantity": 1, "price": 2.95}]);
+    // Chocolate is what most buy; of the others popularity is not the better reason.
+    for (n, product) in [1, 2, 3, 4, 5, 5, 5, 5, 5].into_iter().enumerate() {
+        let lines = json!([{"sku": format!("P-{product}"), "quantity": 1, "price": 2.95}]);
         let at = jiff::Timestamp::now().to_string();
         let receipt = json!({"receipt": format!("r{n}"), "at": at, "member": null, "lines": lines});
         let sent = daemon.post("/api/receipts", "application/json", receipt.to_string().as_bytes());
