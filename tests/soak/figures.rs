@@ -143,10 +143,7 @@ impl Figures {
         // What a leak of a kilobyte a visit, a receipt or a frame would exceed by far.
         let half = self.0.len() / 2;
         let (early, late) = (Self::most(&self.0[..=half], |l| l.own), Self::most(&self.0[half..], |l| l.own));
-        // The short form has a reload in its second half, whose networks lie beside those at work for a moment:
-        // that memory is used again by the next reload, as the whole of it shows.
-        let room = if scale.hours >= 72 { 24 << 10 } else { 64 << 10 };
-        assert!(late <= early + room, "memory grew from {early} to {late} KiB");
+        assert!(late <= early + (40 << 10), "memory grew from {early} to {late} KiB");
         assert!(last.files <= first.files + 24, "{} open files became {}", first.files, last.files);
         assert!(last.threads <= first.threads + 8, "{} threads became {}", first.threads, last.threads);
         assert!(Self::most(&self.0, |l| l.wal) <= 64 << 20, "the write-ahead log is not bounded");
