@@ -29,7 +29,11 @@ fn named(text: &str) -> BTreeSet<String> {
 fn settled(daemon: &Daemon) -> String {
     eventually("the gauges are set", || {
         let text = daemon.get("/metrics")?.1;
-        text.lines().any(|l| l.starts_with("shopguide_start_timestamp_seconds 1")).then_some(text)
+        let set = |name: &str| text.lines().any(|l| l.starts_with(name));
+        let all = set("shopguide_start_timestamp_seconds 1")
+            && set("# TYPE shopguide_camera_up ")
+            && set("# TYPE shopguide_model ");
+        all.then_some(text)
     })
 }
 

@@ -105,7 +105,9 @@ async fn every_width_and_language_is_whole_readable_and_reached_by_keyboard() {
                 .await;
             looks_right(&browser, &name("joining")).await;
             enter(&browser, "home").await;
+            until_scene(&browser, "idle").await;
             enter(&browser, "join").await;
+            until_scene(&browser, "terms").await;
             browser.ask("document.getElementById('old-enough').focus()").await;
             key(&browser, " ").await;
             enter(&browser, "agree-card").await;
