@@ -36,7 +36,7 @@ motion = 0
 
 [[camera]]
 id = "folder"
-zone = "wine"
+zone = "tea"
 source = "folder"
 path = "/srv/shopper"
 fps = 5
