@@ -162,7 +162,7 @@ fn what_is_declared_and_dwelt_before_counts_is_told_and_is_forgotten() {
     });
 
     // The member's own copy has all of it, and so has the administrator's look at them.
-    let code = front.does(json!({"do": "export"}));
+    let code = front.does(json!({"do": "export", "origin": "http://127.0.0.1:8080"}));
     let path = code["path"].as_str().unwrap();
     let (status, copy) = daemon.get(path).unwrap();
     let copy: Value = serde_json::from_str(&copy).unwrap();

@@ -368,7 +368,9 @@ impl Means {
                 let agree = json!({"do": "agree", "session": session, "scope": "card", "old_enough": true});
                 let joined = self.at_the_kiosk(&agree);
                 assert_eq!(joined["is"], "joined", "{joined}");
-                self.at_the_kiosk(&json!({"do": "export", "session": session}));
+                self.at_the_kiosk(
+                    &json!({"do": "export", "session": session, "origin": "http://127.0.0.1:8080"}),
+                );
             } else {
                 let code = &self.cards[drawn(n, 3, self.cards.len() as u64) as usize];
                 let carded = self.at_the_kiosk(&json!({"do": "card", "session": session, "code": code}));

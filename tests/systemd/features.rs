@@ -240,7 +240,9 @@ fn everything_works_under_the_hardening() {
         format!("{{\"do\":\"agree\",\"session\":\"{session}\",\"scope\":\"card\",\"old_enough\":true}}");
     assert!(kiosk(&agree).contains("joined"));
     for act in ["mine", "export", "forget"] {
-        kiosk(&format!("{{\"do\":\"{act}\",\"session\":\"{session}\"}}"));
+        kiosk(&format!(
+            "{{\"do\":\"{act}\",\"session\":\"{session}\",\"origin\":\"http://127.0.0.1:8080\"}}"
+        ));
     }
     machine.does("echo 'a long password of 24 letters' | shopguide users --config /etc/shopguide/shopguide.toml add ada --role admin");
     machine.does(
