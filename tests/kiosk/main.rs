@@ -20,7 +20,11 @@ use harness::{Daemon, Shop, printed};
 use serde_json::json;
 use std::path::PathBuf;
 
+/// Nothing is drawn by chance here: a test says which products are seen.
 const KIOSK: &str = r#"
+[policy]
+explore = 0.0
+
 [[area]]
 name = "Cooler 2"
 x = 0
