@@ -101,7 +101,12 @@ impl Shop {
         let mut all = Vec::new();
         let mut weighed = |reason, drop: f32| all.push(Weighed { reason, drop: f64::from(drop) });
         if popularity.receipts > 0 {
-            weighed(Reason::Popular { receipts: popularity.receipts, days: ranking.catalogue.days }, popular);
+            // The same receipts make it popular and make the trend.
+            let trend = ranking.scores.as_ref().zip(candidate.number).map_or(0.0, |(scores, item)| {
+                self.model().contribution(scores, &ranking.terms, item).evidence[kind::TREND]
+            });
+            let reason = Reason::Popular { receipts: popularity.receipts, days: ranking.catalogue.days };
+            weighed(reason, popular + trend);
             weighed(Reason::TimeOfDay {}, hour);
         }
         weighed(Reason::Season {}, season);

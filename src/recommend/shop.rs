@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, HashMap};
 
 /// Weights of the evidence where no model was trained yet: a member's own habits before what others
 /// buy, and what is due before what is not.
-pub const UNTRAINED: [f32; TERMS] = [0.3, 0.2, 0.3, 0.5, 0.5, 1.0, 0.4];
+pub const UNTRAINED: [f32; TERMS] = [0.3, 0.2, 0.3, 0.5, 0.5, 1.0, 0.4, 0.2];
 /// Weight of how popular a product is just now, for a member whose receipts say more, and for anybody
 /// else: then it is all there is, and with the hour and the season the odds of a purchase.
 const POPULAR: f32 = 0.15;

@@ -90,10 +90,10 @@ pub fn fit(
         }
     }
     let mut networks = at.done;
-    if recipe.keep_start {
-        networks.push(start(0).1);
-    }
-    Some(Learned { table, networks })
+    networks.extend((0..recipe.keep_start).map(|_| start(0).1));
+    let mut emphasis = recipe.emphasis;
+    without.silence(&mut emphasis);
+    Some(Learned { table, networks, emphasis })
 }
 
 /// Random numbers of a network's epoch; of epoch 0, for its beginning.

@@ -6,7 +6,7 @@ use super::network::Pass;
 use super::query::Query;
 use super::without::Without;
 use crate::recommend::ranker::corpus::{Basket, Corpus, Visit};
-use crate::recommend::ranker::evidence::Evidence;
+use crate::recommend::ranker::evidence::{Evidence, TERMS};
 use crate::recommend::ranker::item_table::ItemTable;
 use crate::recommend::ranker::model::{Learned, Model};
 use crate::recommend::ranker::state::MemberState;
@@ -116,7 +116,11 @@ fn the_served_scores_are_those_that_were_trained() {
     let all = queries(&bench);
     let batch: Vec<&Query> = all.iter().collect();
     let pass = Pass::forward(&bench.weights, &bench.table, &batch, Without::default(), 0.0, None, None);
-    let learned = Learned { table: bench.table.clone(), networks: vec![bench.weights.clone(); 2] };
+    let learned = Learned {
+        table: bench.table.clone(),
+        networks: vec![bench.weights.clone(); 2],
+        emphasis: [0.0; TERMS],
+    };
     let model = Model::new(&learned, Precision::Float);
     let mut scratch = bench.evidence.scratch();
     for (row, query) in pass.order().iter().enumerate() {

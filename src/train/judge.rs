@@ -138,6 +138,13 @@ pub fn without(fold: &Fold, users: &[u32], name: &str, learned: &Learned, withou
                 sums[*at].iter_mut().zip(scores).for_each(|(sum, score)| *sum += score);
             }
         }
+        // The networks' mean would be theirs; of a sum, every network has the emphasis.
+        let emphasis = learned.emphasis.map(|e| e * learned.networks.len() as f32);
+        for (query, sum) in queries.iter().zip(&mut sums) {
+            for (item, terms, _) in query.terms() {
+                sum[item as usize] += terms.iter().zip(emphasis).map(|(t, e)| t * e).sum::<f32>();
+            }
+        }
         lists.extend(sums.iter().map(|sum| best(sum)));
     }
     row(fold, &seen(fold), users, name, &lists)

@@ -2,10 +2,12 @@
 //! data, and nothing is chosen on a handful of validation members, which would be noise.
 
 use super::optimiser::Rates;
-use crate::recommend::ranker::evidence::WEIGHTS;
+use crate::recommend::ranker::evidence::{TERMS, WEIGHTS};
 
 /// Members to learn from at which a store counts as large.
 const LARGE: usize = 5000;
+/// Members to learn from below which it counts as tiny.
+const TINY: usize = 1000;
 
 /// A way to train.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,9 +34,12 @@ pub struct Recipe {
     pub prefix_weight: f32,
     /// Networks trained and averaged.
     pub seeds: usize,
-    /// Whether the network before training, which only adds up evidence, is averaged with them: with
+    /// How often the network before training, which only adds up evidence, is averaged with them: with
     /// few members what was learned is noisy, and this halfway house is not.
-    pub keep_start: bool,
+    pub keep_start: usize,
+    /// What the evidence weighs beyond what was learned, by kind. Learning fits the odds of all products;
+    /// a list is as good as its first ten.
+    pub emphasis: [f32; TERMS],
     /// Weights of the evidence to begin with: for products new to the member, then for those bought.
     pub evidence: [f32; WEIGHTS],
     /// What having been bought adds to a score to begin with.
@@ -47,7 +52,11 @@ pub struct Recipe {
 impl Recipe {
     /// The recipe for a store with this many members to learn from.
     pub fn for_members(members: usize) -> Recipe {
-        if members >= LARGE { Recipe::large() } else { Recipe::small() }
+        match members {
+            LARGE.. => Recipe::large(),
+            TINY.. => Recipe::small(),
+            _ => Recipe::tiny(),
+        }
     }
 
     fn large() -> Recipe {
@@ -70,9 +79,10 @@ impl Recipe {
             prefixes: 0,
             prefix_weight: 0.5,
             seeds: 3,
-            keep_start: false,
+            keep_start: 0,
+            emphasis: [0.0, 0.0, 0.0, 0.2, 0.0, 0.0, 0.0, 0.0],
             // In the order of `evidence::NAMES`.
-            evidence: [0.1, 0.25, 1.0, 0.3, 0.0, 0.0, 0.0, 0.0, 0.25, 0.2, 0.3, 0.4, 0.0, 0.0],
+            evidence: [0.1, 0.25, 1.0, 0.3, 0.0, 0.0, 0.0, 0.3, 0.0, 0.25, 0.2, 0.3, 0.4, 0.0, 0.0, 0.3],
             bought: 0.8,
             popularity: [0.8, -0.5],
         }
@@ -84,20 +94,31 @@ impl Recipe {
             batch: 48,
             epochs: 4,
             rates: Rates {
-                recurrent: 1e-3,
-                bias: 1e-3,
-                evidence: 1e-3,
-                rest: 1e-3,
+                recurrent: 5e-4,
+                bias: 5e-4,
+                evidence: 5e-4,
+                rest: 5e-4,
                 decay: 1e-6,
                 average: 0.995,
             },
             prefixes: 6,
-            seeds: 2,
-            keep_start: true,
-            evidence: [0.35, 0.2, 0.4, 0.3, 0.0, 0.0, 0.0, 0.03, 0.15, -0.1, 0.6, 0.65, 0.0, 0.0],
+            seeds: 4,
+            keep_start: 2,
+            emphasis: [0.0; TERMS],
+            evidence: [0.35, 0.2, 0.4, 0.3, 0.0, 0.0, 0.0, 1.0, 0.03, 0.15, -0.1, 0.6, 0.65, 0.2, 0.0, 0.7],
             bought: 2.0,
             popularity: [0.05, 0.0],
             ..Recipe::large()
+        }
+    }
+
+    fn tiny() -> Recipe {
+        Recipe {
+            dropout: 0.5,
+            seeds: 8,
+            keep_start: 1,
+            emphasis: [0.0, 0.0, 0.0, 0.2, 0.4, 0.0, 0.0, 0.0],
+            ..Recipe::small()
         }
     }
 }

@@ -17,8 +17,21 @@ pub struct Without {
 
 impl Without {
     /// What can be left out.
-    pub const NAMES: [&str; 8] =
-        ["rnn", "mean", "rhythm", "neighbours", "neighbours-last", "item-item", "tifu", "own"];
+    pub const NAMES: [&str; 10] = [
+        "rnn",
+        "mean",
+        "rhythm",
+        "neighbours",
+        "neighbours-last",
+        "item-item",
+        "tifu",
+        "own",
+        "due",
+        "trend",
+    ];
+
+    /// Those that say nothing where no receipt has a day.
+    pub const DATED: [&str; 2] = ["due", "trend"];
 
     /// Leaves out one more part, named as in [`Without::NAMES`] (`mean` puts the decayed mean in the
     /// basket network's place; `neighbours` leaves out both terms that neighbours give).

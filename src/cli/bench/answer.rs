@@ -124,11 +124,15 @@ fn trained(store: Store, random: &mut ChaCha8Rng) -> Trained {
         weights.values.iter_mut().for_each(|w| *w = number());
         weights
     };
-    let networks: Vec<Weights> = (0..recipe.seeds + usize::from(recipe.keep_start)).map(network).collect();
+    let networks: Vec<Weights> = (0..recipe.seeds + recipe.keep_start).map(network).collect();
     let values = (0..store.products * recipe.table).map(|_| number()).collect();
     Trained {
         id: "bench".into(),
-        learned: Learned { table: ItemTable { columns: recipe.table, values }, networks },
+        learned: Learned {
+            table: ItemTable { columns: recipe.table, values },
+            networks,
+            emphasis: recipe.emphasis,
+        },
         products: (0..store.products as i64).map(ProductId).collect(),
     }
 }

@@ -239,7 +239,10 @@ fn of_fold(fold: &Fold, arguments: &Arguments, without: Without) -> anyhow::Resu
         let name = format!("without {}", arguments.without.join(","));
         rows.push(judge::without(fold, &fold.test, &name, &learned, without));
     }
-    for part in if arguments.ablations { &Without::NAMES[..] } else { &[] } {
+    let dated = fold.corpus.histories.iter().flatten().any(|b| b.day.is_some());
+    let parts =
+        Without::NAMES.iter().filter(|part| arguments.ablations && (dated || !Without::DATED.contains(part)));
+    for part in parts {
         let without = Without::default().and(part).context("an ablation without a name")?;
         let learned = train(fold, arguments.seed, without)?;
         let name = if *part == "mean" { "mean for the rnn".to_owned() } else { format!("without {part}") };

@@ -9,12 +9,13 @@ use super::item_item::ItemItem;
 use super::neighbours::{Likeness, Near, Neighbours, frequencies, frequency};
 use super::sparse::{Rows, Sum};
 use super::tifu::{self, Tifu};
+use super::trend::{self, Trend};
 
 /// Kinds of evidence.
-pub const TERMS: usize = 7;
+pub const TERMS: usize = 8;
 /// What each kind is called, in order.
 pub const NAMES: [&str; TERMS] =
-    ["neighbours", "neighbours-last", "item-item", "tifu", "own", "due", "content"];
+    ["neighbours", "neighbours-last", "item-item", "tifu", "own", "due", "content", "trend"];
 /// Weights of the terms: those for products that the member never bought, then those for products
 /// that the member did buy.
 pub const WEIGHTS: usize = 2 * TERMS;
@@ -34,9 +35,12 @@ pub mod kind {
     pub const DUE: usize = 5;
     /// What it has in common with what the member buys.
     pub const CONTENT: usize = 6;
+    /// How much it sells just now: of every product that something else speaks for, and of those that
+    /// sell best.
+    pub const TREND: usize = 7;
 }
 /// The ε of each kind: what counts as next to nothing.
-const EPSILON: [f32; TERMS] = [3e-3, 3e-3, 1e-2, 1e-4, 1e-2, 2e-2, 5e-2];
+const EPSILON: [f32; TERMS] = [3e-3, 3e-3, 1e-2, 1e-4, 1e-2, 2e-2, 5e-2, 3e-3];
 const LIKENESS: Likeness = Likeness { own: 0.5, other: 1.5, count: 200 };
 const RECENT: usize = 10;
 
@@ -48,6 +52,7 @@ pub struct Evidence {
     last: Rows,
     item_item: ItemItem,
     tifu: Tifu,
+    trend: Trend,
     /// What products are by their description.
     pub content: Content,
     /// What is known of each product.
@@ -70,6 +75,7 @@ pub struct Scratch {
     own: Sum,
     parts: [Sum; TERMS],
     tifu: tifu::Scratch,
+    trend: trend::Scratch,
     /// Which purchases are the asking member's own.
     pub facts: Own,
 }
@@ -123,6 +129,7 @@ impl Evidence {
             last: frequencies(corpus, 1),
             item_item: ItemItem::new(corpus),
             tifu: Tifu::new(corpus, everyone, tifu::Settings::TUNED),
+            trend: Trend::new(corpus),
             content: Content::new(corpus.features.clone()),
             facts: ItemFacts::new(corpus),
             items: corpus.items,
@@ -136,6 +143,7 @@ impl Evidence {
             own: Sum::new(self.items),
             parts: std::array::from_fn(|_| Sum::new(self.items)),
             tifu: self.tifu.scratch(),
+            trend: self.trend.scratch(self.items),
             facts: self.facts.scratch(),
         }
     }
@@ -157,6 +165,7 @@ impl Evidence {
         let items: Vec<u32> = bought.iter().map(|e| e.0).collect();
         self.item_item.learn(member, &items, &mut scratch.own);
         self.tifu.learn(member, &digest.vector());
+        self.trend.learn(member, baskets);
         self.facts.learn(member, &bought, &counts(&baskets[baskets.len().saturating_sub(1)..]));
         digest
     }
@@ -168,6 +177,7 @@ impl Evidence {
         self.facts.reach(self.items);
         scratch.own.reach(self.items);
         scratch.parts.iter_mut().for_each(|p| p.reach(self.items));
+        scratch.trend.reach(self.items);
     }
 
     /// Puts the products' features to these, making room for them.
@@ -212,7 +222,7 @@ impl Evidence {
         day: Option<f32>,
         scratch: &mut Scratch,
     ) -> Terms {
-        let Scratch { own, parts, facts, .. } = scratch;
+        let Scratch { own, parts, facts, trend, .. } = scratch;
         self.facts.leave_out(member, facts);
         for (near, share) in shares(&around.near) {
             parts[kind::NEIGHBOURS].add_row(share, self.frequent.row(near as usize));
@@ -229,6 +239,14 @@ impl Evidence {
             }
         }
         self.content.score(digest, &self.facts, &mut parts[kind::CONTENT]);
+        if self.trend.ask(member, day, trend) {
+            let mut items: Vec<u32> = trend.best().to_vec();
+            items.extend(parts.iter().flat_map(|p| p.touched()));
+            items.sort_unstable();
+            items.dedup();
+            let shares = items.iter().map(|item| (*item, trend.share(*item))).filter(|e| e.1 > 0.0);
+            shares.for_each(|(item, share)| parts[kind::TREND].add(item, share));
+        }
         let mut items: Vec<u32> = parts.iter().flat_map(|p| p.touched().iter().copied()).collect();
         items.sort_unstable();
         items.dedup();

@@ -18,4 +18,5 @@ pub mod sparse;
 pub mod state;
 pub mod tensors;
 pub mod tifu;
+pub mod trend;
 pub mod weights;

@@ -24,6 +24,9 @@ pub struct Learned {
     pub table: ItemTable,
     /// Weights of each network.
     pub networks: Vec<Weights>,
+    /// What the evidence weighs beyond what the networks give it, by kind; their repeat networks do not
+    /// see it.
+    pub emphasis: [f32; TERMS],
 }
 
 impl Learned {
@@ -33,7 +36,8 @@ impl Learned {
         let shape = Shape { items, table: 1, basket: 1, rhythm: 1, repeat: [1, 1] };
         let mut weights = Weights::zeros(shape);
         weights.of_mut(Part::EvidenceBias).chunks_exact_mut(TERMS).for_each(|w| w.copy_from_slice(&evidence));
-        Learned { table: ItemTable { columns: 1, values: vec![0.0; items] }, networks: vec![weights] }
+        let table = ItemTable { columns: 1, values: vec![0.0; items] };
+        Learned { table, networks: vec![weights], emphasis: [0.0; TERMS] }
     }
 
     /// The same model for other products, both in order of id: those that it does not know begin as
@@ -59,7 +63,7 @@ impl Learned {
             new
         };
         let networks = self.networks.iter().map(network).collect();
-        Learned { table: ItemTable { columns, values }, networks }
+        Learned { table: ItemTable { columns, values }, networks, emphasis: self.emphasis }
     }
 }
 
@@ -69,6 +73,7 @@ pub struct Model {
     scan: Linear,
     bias: Vec<f32>,
     pub(super) networks: Vec<Network>,
+    emphasis: [f32; TERMS],
 }
 
 pub(super) struct Network {
@@ -234,6 +239,7 @@ impl Model {
             table: learned.table.clone(),
             bias,
             networks: learned.networks.iter().map(|w| network(w, precision)).collect(),
+            emphasis: learned.emphasis,
         }
     }
 
@@ -270,7 +276,7 @@ impl Model {
         let share = 1.0 / self.networks.len().max(1) as f32;
         let context = state.seen.context(now);
         let mut direction = vec![0.0; self.table.columns];
-        let mut weights = [0.0; WEIGHTS];
+        let mut weights = emphasised(&self.emphasis);
         // Each network's own direction and weights: its repeat network saw its own score only.
         let mut voices = Vec::new();
         for (network, mut member) in self.networks.iter().zip(state.basket_states(self, now)) {
@@ -391,6 +397,11 @@ impl Model {
             rhythm: scores.states.place(item).map_or(0.0, |at| scores.rhythm[at]),
         }
     }
+}
+
+/// An emphasis as weights: the same whether a product was bought before or not.
+pub fn emphasised(emphasis: &[f32; TERMS]) -> [f32; WEIGHTS] {
+    std::array::from_fn(|at| emphasis[at % TERMS])
 }
 
 /// The sum of products, eight at a time.

@@ -1,13 +1,14 @@
 //! A model as a file: matrices as bytes with one scale a row, the rest as they are. What is read back
 //! is exactly what the bytes say, so a model serves the same after a restart.
 
+use super::evidence::TERMS;
 use super::item_table::ItemTable;
 use super::model::Learned;
 use super::tensors::{Numbers, Tensor, TensorError, Tensors};
 use super::weights::{Part, Shape, Weights};
 
 /// What kind of file it is, and which generation.
-const KIND: &str = "shopguide ranker 2";
+const KIND: &str = "shopguide ranker 3";
 /// The most of anything that a file may speak of: a bound on memory, far above any store.
 const MOST: usize = 1 << 24;
 
@@ -69,6 +70,7 @@ impl Learned {
             word("repeat_first", first.shape.repeat[0].to_string());
             word("repeat_second", first.shape.repeat[1].to_string());
         }
+        tensors.put("emphasis", &[TERMS], &self.emphasis);
         put_bytes(&mut tensors, "item_table", &self.table.values, self.table.columns);
         for (number, network) in self.networks.iter().enumerate() {
             for part in Part::ALL {
@@ -137,7 +139,9 @@ impl Learned {
             networks.push(weights);
         }
         let table = ItemTable { columns: shape.table, values };
-        Ok(Learned { table, networks })
+        let mut emphasis = [0.0; TERMS];
+        emphasis.copy_from_slice(tensors.floats("emphasis", TERMS)?);
+        Ok(Learned { table, networks, emphasis })
     }
 }
 
@@ -151,7 +155,8 @@ mod tests {
         weights.values.iter_mut().enumerate().for_each(|(i, w)| *w = (i as f32 * 0.37).sin());
         let values = (0..21).map(|i| (i as f32).cos()).collect();
         let table = ItemTable { columns: 3, values };
-        Learned { table, networks: vec![weights.clone(), weights] }
+        let emphasis = std::array::from_fn(|kind| kind as f32 * 0.1);
+        Learned { table, networks: vec![weights.clone(), weights], emphasis }
     }
 
     #[test]
@@ -161,7 +166,7 @@ mod tests {
         for (a, b) in before.networks[1].values.iter().zip(&once.networks[1].values) {
             assert!((a - b).abs() <= 0.51 / 127.0, "{a} {b}");
         }
-        assert_eq!(once.networks.len(), 2);
+        assert_eq!((once.networks.len(), once.emphasis), (2, before.emphasis));
         let bytes = once.to_bytes();
         let twice = Learned::from_bytes(&bytes).unwrap();
         for (a, b) in once.networks[0].values.iter().zip(&twice.networks[0].values) {

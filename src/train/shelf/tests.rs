@@ -1,6 +1,7 @@
 //! What the shelf must never lose: the last good model.
 
 use super::*;
+use crate::recommend::ranker::evidence::TERMS;
 use crate::recommend::ranker::item_table::ItemTable;
 use crate::recommend::ranker::weights::{Shape, Weights};
 use crate::train::gradient_test::small_store;
@@ -12,7 +13,11 @@ fn learned(seed: f32) -> Learned {
     let shape = Shape { items: 4, table: 2, basket: 2, rhythm: 2, repeat: [3, 2] };
     let mut weights = Weights::zeros(shape);
     weights.values.iter_mut().enumerate().for_each(|(i, w)| *w = (i as f32 * seed).sin());
-    Learned { table: ItemTable { columns: 2, values: vec![0.5; 8] }, networks: vec![weights] }
+    Learned {
+        table: ItemTable { columns: 2, values: vec![0.5; 8] },
+        networks: vec![weights],
+        emphasis: [0.0; TERMS],
+    }
 }
 
 fn products() -> Vec<ProductId> {
