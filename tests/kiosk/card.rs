@@ -73,6 +73,12 @@ async fn a_shopper_joins_by_card_only_and_the_page_clears_itself() {
     let alt = browser.ask("return document.querySelector('.map').alt").await;
     assert!(alt.as_str().unwrap().contains("Cooler 2, shelf A"), "{alt}");
     browser.shot("kiosk-slate").await;
+    // a slate that comes anew leaves it open
+    browser.ask("document.querySelector('.products').dataset.old = 'yes'").await;
+    scene.buy("again", Some(&card), &["P-1", "P-4"], &[2]);
+    browser.until("a new slate", "return !document.querySelector('.products').dataset.old").await;
+    let open = "const map = document.querySelector('.map'); return !!map && map.naturalWidth > 0 && !map.parentElement.hidden";
+    assert_eq!(browser.ask(open).await, true, "the map was closed by a new slate");
     choose("Onto my list").await;
     choose("More like this").await;
     until_kind(&browser, "alike").await;

@@ -117,6 +117,7 @@
         told: performance.now(),
         known: null,
         list: new Set(),
+        places: new Map(),
         shown: new Set(),
       };
       return true;
@@ -386,15 +387,20 @@
     if (product.common?.length) card.append(make("p", "common", say("alike-common", { what: product.common.join(" · ") })));
     if (product.reason) card.append(make("p", "reason", product.reason));
     if (product.place) {
-      const place = make("div", "where");
-      place.hidden = true;
-      place.append(make("p", "place", product.place));
+      // A slate that comes anew while somebody looks at the map leaves it open.
+      const known = [language, product.sku, product.place].join("\n");
+      const place = visit.places.get(known) ?? make("div", "where");
+      if (!visit.places.has(known)) {
+        place.hidden = true;
+        place.append(make("p", "place", product.place));
+        visit.places.set(known, place);
+      }
       const where = offer(say("where"), () => {
         place.hidden = !place.hidden;
         where.setAttribute("aria-expanded", String(!place.hidden));
         if (!place.hidden && place.children.length === 1) drawMap(place, product.place);
       });
-      where.setAttribute("aria-expanded", "false");
+      where.setAttribute("aria-expanded", String(!place.hidden));
       card.append(place);
     }
     offer(say("alike"), () => alike(product, back));
