@@ -10,7 +10,7 @@ use super::query::Query;
 use super::recipe::Recipe;
 use super::without::Without;
 use crate::recommend::ranker::corpus::{Visit, counts};
-use crate::recommend::ranker::evidence::Evidence;
+use crate::recommend::ranker::evidence::{Evidence, TERMS};
 use crate::recommend::ranker::item_table::ItemTable;
 use crate::recommend::ranker::model::Learned;
 use crate::recommend::ranker::weights::{Part, Shape, Weights};
@@ -22,9 +22,9 @@ use std::ops::ControlFlow;
 /// Each batch is worked on in this many parts at once. Fixed, so that the sum of their gradients
 /// does not depend on the machine.
 const PARTS: usize = 2;
-/// Terms of evidence that are kept for training, all queries together: at 14 bytes each, 1.1 GB. In
+/// Products with their terms that are kept for training, all queries together: two bytes a term, 1.1 GB. In
 /// a store that has more, the members to learn from are a fair sample.
-const MOST_TERMS: usize = 80_000_000;
+const MOST_TERMS: usize = 1_120_000_000 / (2 * TERMS);
 
 /// How far training is.
 pub struct Progress<'a> {

@@ -138,7 +138,7 @@ pub fn without(fold: &Fold, users: &[u32], name: &str, learned: &Learned, withou
                 sums[*at].iter_mut().zip(scores).for_each(|(sum, score)| *sum += score);
             }
         }
-        // The networks' mean would be theirs; of a sum, every network has the emphasis.
+        // To the networks' mean the emphasis is added once, to their sum once for each.
         let emphasis = learned.emphasis.map(|e| e * learned.networks.len() as f32);
         for (query, sum) in queries.iter().zip(&mut sums) {
             for (item, terms, _) in query.terms() {

@@ -239,17 +239,17 @@ impl Evidence {
             }
         }
         self.content.score(digest, &self.facts, &mut parts[kind::CONTENT]);
-        if self.trend.ask(member, day, trend) {
-            let mut items: Vec<u32> = trend.best().to_vec();
-            items.extend(parts.iter().flat_map(|p| p.touched()));
-            items.sort_unstable();
-            items.dedup();
+        let mut items: Vec<u32> = parts.iter().flat_map(|p| p.touched().iter().copied()).collect();
+        let sold = self.trend.ask(member, day, trend);
+        if sold {
+            items.extend(trend.best());
+        }
+        items.sort_unstable();
+        items.dedup();
+        if sold {
             let shares = items.iter().map(|item| (*item, trend.share(*item))).filter(|e| e.1 > 0.0);
             shares.for_each(|(item, share)| parts[kind::TREND].add(item, share));
         }
-        let mut items: Vec<u32> = parts.iter().flat_map(|p| p.touched().iter().copied()).collect();
-        items.sort_unstable();
-        items.dedup();
         let term = |item: u32, kind: usize| term(kind, parts[kind].dense()[item as usize]);
         let values = items.iter().map(|item| std::array::from_fn(|kind| term(*item, kind))).collect();
         parts.iter_mut().for_each(Sum::clear);

@@ -400,7 +400,7 @@ impl Model {
 }
 
 /// An emphasis as weights: the same whether a product was bought before or not.
-pub fn emphasised(emphasis: &[f32; TERMS]) -> [f32; WEIGHTS] {
+fn emphasised(emphasis: &[f32; TERMS]) -> [f32; WEIGHTS] {
     std::array::from_fn(|at| emphasis[at % TERMS])
 }
 
