@@ -76,7 +76,8 @@ class Frames:
         else:
             scale = math.exp(rng.uniform(math.log(0.4), math.log(1.6)))
         scale = max(scale, 8 / min(h, w))
-        angle = rng.normal(0, 0.2) if rng.random() < 0.5 else 0.0
+        kind = rng.random()  # upright, a head to a side, or a picture that lies
+        angle = 0.0 if kind < 0.45 else rng.normal(0, 0.2) if kind < 0.88 else rng.uniform(-2, 2)
         flip = rng.random() < 0.5
         a = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]) * scale
         if flip:

@@ -86,18 +86,29 @@ class Detector(nn.Module):
 class Refiner(nn.Module):
     """A 64x64 square about a proposed face to 15 values: face logit, four box values, ten landmark values."""
 
-    def __init__(self, channels=(16, 32, 64, 128), hidden=192):
+    SMALL = {"blocks": (1, 1, 0)}
+
+    def __init__(self, channels=(16, 32, 64, 128), blocks=(2, 3, 1), hidden=192):
         super().__init__()
-        a, b, c, d = channels
-        self.body = nn.Sequential(
-            conv(3, a, stride=2), conv(a, b, stride=2), Residual(b), conv(b, c, stride=2), Residual(c),
-            conv(c, d, stride=2), nn.Conv2d(d, hidden, 4, bias=False), nn.BatchNorm2d(hidden), nn.ReLU(inplace=True))
+        a, b, c, d = self.channels = channels
+        layer = lambda inputs, width, count: nn.Sequential(
+            conv(inputs, width, stride=2), *[Residual(width) for _ in range(count)])
+        self.stem = conv(3, a, stride=2)
+        self.to16, self.to8, self.to4 = (layer(*shape) for shape in zip((a, b, c), (b, c, d), blocks))
+        self.gather = nn.Sequential(
+            nn.Conv2d(d, hidden, 4, bias=False), nn.BatchNorm2d(hidden), nn.ReLU(inplace=True))
         self.head = nn.Conv2d(hidden, OUTPUTS_PER_CELL, 1)
         nn.init.normal_(self.head.weight, std=0.01)
         nn.init.zeros_(self.head.bias)
 
+    def maps(self, x):
+        """What the head reads from, then the feature maps at 8x8 and 4x4."""
+        map8 = self.to8(self.to16(self.stem(x)))
+        map4 = self.to4(map8)
+        return self.gather(map4), map8, map4
+
     def forward(self, x):
-        return self.head(self.body(x)).flatten(1)
+        return self.head(self.maps(x)[0]).flatten(1)
 
 
 class Embedder(nn.Module):

@@ -29,13 +29,16 @@ from export import MEAN, SCALE, export
 from faces_data import FLIPPED, read_identities, read_rendered, read_wider
 import schedule
 import shipped
-from networks import Refiner
+from muon import Muon
+from networks import Refiner, grow
 from schedule import Average
 from yunet import YuNet, learn
 
 SIDE = 64
-SAY = 0.65  # what the refiner's word counts in a score, the detector's the rest; the appliance has the same
-REACH = 1.5  # the square's side over the longer side of the proposed box
+DETECTOR = 0.35  # what the log-odds of the detector's score add to the refiner's
+# The square's side over the longer side of the box, look by look: one for what is about a face, which
+# tells a hand from it, and one for the detail. Every other look is one in a mirror.
+REACH = (2.0, 1.5)
 VALUES = 14  # box: middle x, y, log width, log height; then five landmarks, all in units of the square
 
 
@@ -55,33 +58,47 @@ class Proposals:
         return grids
 
 
-def square_of(box):
+def square_of(box, reach):
     """Left, top and side of the square that the refiner sees of a box."""
-    side = REACH * max(box[2], box[3])
+    side = reach * max(box[2], box[3])
     return box[0] + box[2] / 2 - side / 2, box[1] + box[3] / 2 - side / 2, side
 
 
-def look(frame, box):
-    """The 64x64 crop; outside the frame is black."""
-    left, top, side = square_of(box)
-    k = SIDE / side
+def look(frame, box, reach):
+    """The 64x64 crop; outside the frame is black. A crop that shrinks the frame is the mean of several
+    samples a pixel, as the appliance takes them."""
+    left, top, side = square_of(box, reach)
+    samples = int(np.clip(np.rint(side / SIDE), 1, 6))
+    large = SIDE * samples
+    k = large / side
     # Pixel centres: the crop's pixel 0 covers the square's first 1/64.
     shift = 0.5 * k - 0.5
-    return warp(frame, np.array([[k, 0, -left * k + shift], [0, k, -top * k + shift]]), (SIDE, SIDE), (0, 0, 0))
+    matrix = np.array([[k, 0, -left * k + shift], [0, k, -top * k + shift]])
+    crop = cv2.warpAffine(frame, matrix, (large, large), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    return crop if samples == 1 else cv2.resize(crop, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
 
 
-def aim(box, truth, points):
+def aim(box, reach, truth, points):
     """Box and landmarks in units of the square about the proposed box."""
-    left, top, side = square_of(box)
+    left, top, side = square_of(box, reach)
     middle = (truth[:2] + truth[2:] / 2 - [left, top]) / side - 0.5
     return np.concatenate([middle, np.log(truth[2:] / side), ((points - [left, top]) / side - 0.5).reshape(-1)])
 
 
-def moved(box, rng):
-    """The box as a poor detector would give it."""
-    size = np.exp(rng.normal(0, 0.16, 2) + rng.normal(0, 0.12))
-    middle = box[:2] + box[2:] / 2 + rng.normal(0, 0.1, 2) * box[2:]
+def moved(box, rng, by):
+    """The box as a poor detector would give it (`by` 1), or as a first look of the refiner's does (less)."""
+    size = np.exp(by * (rng.normal(0, 0.16, 2) + rng.normal(0, 0.12)))
+    middle = box[:2] + box[2:] / 2 + by * rng.normal(0, 0.1, 2) * box[2:]
     return np.concatenate([middle - box[2:] * size / 2, box[2:] * size])
+
+
+class Maps(YuNet):
+    """YuNet's feature maps of crops, at 8x8 and 4x4 places: what it learnt of faces and of what is none
+    from ten times the pictures."""
+
+    def maps(self, images):
+        x = (images / SCALE + MEAN).flip(1).numpy()
+        return [torch.from_numpy(m) for m in self.session.run(self.MAPS[:2], {"input": np.ascontiguousarray(x)})]
 
 
 class Source:
@@ -89,7 +106,7 @@ class Source:
 
     def __init__(self, wider, portraits, scenes, shoppers, teacher, detector):
         self.pools = [p for p in (wider, portraits, scenes, shoppers) if p]
-        shares = [s for p, s in zip((wider, portraits, scenes, shoppers), (0.66, 0.2, 0.08, 0.06)) if p]
+        shares = [s for p, s in zip((wider, portraits, scenes, shoppers), (0.64, 0.24, 0.07, 0.05)) if p]
         self.shares = np.array(shares) / sum(shares)
         self.detector = detector
         self.doubtful = {}
@@ -127,23 +144,24 @@ class Source:
         proposals = list(found[:24])
         large = np.flatnonzero(np.sqrt(truths[:, 2] * truths[:, 3]) >= 10)
         for k in rng.permutation(large)[:8]:
-            proposals += [moved(truths[k], rng) for _ in range(2)]
+            proposals += [moved(truths[k], rng, by) for by in (1.0, 0.35)]
         for _ in range(2):
             size = math.exp(rng.uniform(math.log(14), math.log(200)))
             proposals.append(np.array([rng.uniform(0, 640 - size / 2), rng.uniform(0, 384 - size / 2), size, size * 1.2]))
         for box in proposals:
             if max(box[2], box[3]) < 11:
                 continue
+            reach = REACH[int(rng.integers(2))]
             near = overlap(box[None], truths)[0] if len(truths) else np.zeros(1)
             best = int(near.argmax())
             if near[best] > 0.33:
                 low, high = np.maximum(truths[best][:2], 0), np.minimum(truths[best][:2] + truths[best][2:], [640, 384])
                 if np.prod(np.clip(high - low, 0, None)) < 0.6 * np.prod(truths[best][2:]):
                     continue
-                values = aim(box, truths[best], landmarks[best])
-                yield look(frame, box), 1, np.nan_to_num(values), (1.0, 0.0 if np.isnan(values).any() else 1.0)
+                values = aim(box, reach, truths[best], landmarks[best])
+                yield look(frame, box, reach), 1, np.nan_to_num(values), (1.0, 0.0 if np.isnan(values).any() else 1.0)
             elif near[best] < 0.2 and overlap(box[None], doubtful)[0].max(initial=0) < 0.3:
-                yield look(frame, box), 0, np.zeros(VALUES), (0.0, 0.0)
+                yield look(frame, box, reach), 0, np.zeros(VALUES), (0.0, 0.0)
 
 
 def gather(source, seed, wanted):
@@ -170,15 +188,30 @@ def mirrored(images, values, mask):
     return images, values
 
 
-def refined(network, frame, boxes, mirror=False):
+def turned(crop, values, rng):
+    """A face's crop with the head laid to a side, and its values. The box is one about an ellipse."""
+    angle = rng.normal(0, 0.5) if rng.random() < 0.7 else rng.uniform(-2, 2)
+    c, s = math.cos(angle), math.sin(angle)
+    turn = np.array([[c, -s], [s, c]])
+    middle = (SIDE - 1) / 2
+    matrix = np.concatenate([turn, (middle - turn @ [middle, middle])[:, None]], 1)
+    border = cv2.BORDER_REPLICATE if rng.random() < 0.5 else cv2.BORDER_REFLECT_101
+    crop = cv2.warpAffine(crop, matrix, (SIDE, SIDE), flags=cv2.INTER_LINEAR, borderMode=border)
+    w, h = np.exp(values[2:4])
+    size = np.hypot([w * c, w * s], [h * s, h * c])
+    points = values[4:].reshape(5, 2) @ turn.T
+    return crop, np.concatenate([turn @ values[:2], np.log(size), points.reshape(-1)]).astype(np.float32)
+
+
+def refined(network, frame, boxes, reach, mirror=False):
     """Logits, boxes and landmarks after a look, plain or in a mirror."""
     if not len(boxes):
         return np.zeros(0), np.zeros((0, 4)), np.zeros((0, 5, 2))
-    crops = np.stack([look(frame, b) for b in boxes])
+    crops = np.stack([look(frame, b, reach) for b in boxes])
     x = torch.from_numpy(crops[:, :, ::-1].copy() if mirror else crops).permute(0, 3, 1, 2).float()
     with torch.no_grad():
         out = network((x - MEAN) * SCALE).float().numpy()
-    squares = np.array([square_of(b) for b in boxes])
+    squares = np.array([square_of(b, reach) for b in boxes])
     left, top, side = squares.T
     places = out[:, 5:].reshape(-1, 5, 2)
     if mirror:
@@ -191,23 +224,25 @@ def refined(network, frame, boxes, mirror=False):
     return out[:, 0], np.concatenate([corner, size], 1), points
 
 
-def cascade(network, detector, low, high, most=48):
+def cascade(network, detector, low, high, most=96):
     """Detector and refiner together, as the appliance has them: a frame to scores, boxes and landmarks.
 
-    What has half of the wanted score after the first look is looked at again: in a mirror, and about
-    its new box.
+    What has half of the wanted score after a look is looked at again, about its new box. The landmarks
+    are the mean of all looks.
     """
 
     def run(frame):
         proposed, boxes, _ = detect(detector.grids(frame), low, 0.5)  # best first
         proposed, boxes = proposed[:most], boxes[:most]
-        score = lambda logits: (1 / (1 + np.exp(-logits))) ** SAY * proposed ** (1 - SAY)
-        first, boxes, seen = refined(network, frame, boxes)
-        hope = score(first) >= 0.5 * high
-        proposed, first, boxes, seen = proposed[hope], first[hope], boxes[hope], seen[hope]
-        second, boxes, points = refined(network, frame, boxes, True)
-        points = (points + seen) / 2
-        scores = score((first + second) / 2)
+        logits, points = np.zeros(len(boxes)), np.zeros((len(boxes), 5, 2))
+        for before, reach in enumerate(REACH):
+            seen, boxes, places = refined(network, frame, boxes, reach, before % 2 == 1)
+            logits = logits + seen
+            points = points + places / len(REACH)
+            odds = logits / (before + 1) + DETECTOR * np.log(1 / (1 / proposed.clip(1e-6, 1 - 1e-6) - 1))
+            scores = 1 / (1 + np.exp(-odds))
+            hope = scores >= (high if before + 1 == len(REACH) else 0.5 * high)
+            proposed, logits, boxes, points, scores = (v[hope] for v in (proposed, logits, boxes, points, scores))
         kept = []
         for i in np.argsort(-scores):
             if scores[i] >= high and all(overlap(boxes[i : i + 1], boxes[j : j + 1])[0, 0] <= 0.4 for j in kept):
@@ -245,8 +280,12 @@ def figures_of(run, pictures, teacher, width=640, height=384):
 
 def main():
     parser = schedule.arguments_of(__doc__, 8_000, 128, 1000)
-    parser.add_argument("--crops", type=int, default=260_000)
-    parser.add_argument("--rate", type=float, default=3e-3)
+    parser.add_argument("--crops", type=int, default=360_000)
+    parser.add_argument("--rate", type=float, default=0.01)
+    parser.add_argument("--hint-weight", type=float, default=0.3,
+                        help="of the teacher's feature maps at the start; a fifth of it at the end")
+    parser.add_argument("--turned", type=float, default=0.3, help="share of faces whose head is laid to a side")
+    parser.add_argument("--small", action="store_true", help="train the smaller network, to grow from later")
     parser.add_argument("--grow-from", type=Path, help="a shipped refiner.onnx: begin with its weights")
     arguments = parser.parse_args()
 
@@ -254,7 +293,7 @@ def main():
     cv2.setNumThreads(0)
     torch.manual_seed(arguments.seed)
     faces = arguments.data / "faces"
-    teacher = YuNet(arguments.data / "models" / "yunet_n_dynamic.onnx")
+    teacher = Maps(arguments.data / "models" / "yunet_n_dynamic.onnx")
     detector = Proposals(arguments.out / "detector-640.onnx")
     scenes = shoppers = held_scenes = []
     if arguments.rendered:
@@ -274,29 +313,40 @@ def main():
     val = read_wider(faces / "wider-val-dev.zip")
     held = read_identities(faces / "lfw-dev.zip", "held-out")[:1000]
 
-    network = Refiner()
+    network = Refiner(**(Refiner.SMALL if arguments.small else {}))
     if arguments.grow_from:
         seen = (crops[:512].permute(0, 3, 1, 2).float() - MEAN) * SCALE
-        network = shipped.read_any(arguments.grow_from, Refiner, seen)
+        grow(network, shipped.read_any(arguments.grow_from, Refiner, seen).state_dict())
     network = network.to(memory_format=torch.channels_last)
     average = Average(network, 0.999)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=arguments.rate, weight_decay=0.02)
+    adapters = torch.nn.ModuleList(torch.nn.Conv2d(c, YuNet.MAP_VALUES, 1) for c in network.channels[2:])
+    adapters = adapters.to(memory_format=torch.channels_last)
+    first = teacher.maps((crops[:2048].permute(0, 3, 1, 2).float() - MEAN) * SCALE)
+    scales = [(m.mean((0, 2, 3))[:, None, None],
+               torch.maximum(d := m.std((0, 2, 3)), 0.2 * d.median())[:, None, None]) for m in first]
+    matrices = [p for n, p in network.named_parameters() if p.ndim == 4 and not n.startswith("head")]
+    others = [p for n, p in network.named_parameters() if p.ndim != 4 or n.startswith("head")]
+    optimisers = [Muon(matrices, lr=arguments.rate, weight_decay=0.01),
+                  torch.optim.AdamW([*others, *adapters.parameters()], lr=0.15 * arguments.rate, weight_decay=0.0)]
+    bases = [o.param_groups[0]["lr"] for o in optimisers]
     checkpoint, start = arguments.work / "refiner.pt", 0
     if arguments.resume and checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
         network.load_state_dict(state["network"]), average.network.load_state_dict(state["average"])
-        optimiser.load_state_dict(state["optimiser"])
+        adapters.load_state_dict(state["adapters"])
+        for o, saved in zip(optimisers, state["optimisers"]):
+            o.load_state_dict(saved)
         start = state["step"]
 
     def finish():
         folded = copy.deepcopy(average.network).eval()
         figures = {"detector alone, WIDER FACE val part": figures_of(
             lambda f: detect(detector.grids(f), 0.5), val, teacher)}
-        for low, high in ((0.2, 0.45), (0.2, 0.5), (0.2, 0.55)):
+        for low, high in ((0.1, 0.7), (0.1, 0.8), (0.1, 0.85)):
             name = f"with the refiner, proposals from {low}, faces from {high}"
             run = cascade(folded, detector, low, high)
             figures[f"WIDER FACE val part, {name}"] = figures_of(run, val, teacher)
-        run = cascade(folded, detector, 0.2, 0.5)
+        run = cascade(folded, detector, 0.1, 0.8)
         figures["LFW held-out people"] = figures_of(run, held, teacher)
         figures["LFW held-out people: a face found"] = sum(len(run(letterbox(p.decode(), 640, 384)[0])[0]) > 0 for p in held)
         if held_scenes:
@@ -308,43 +358,54 @@ def main():
             export_refiner(average.network, arguments.out, figures, arguments.card_version, bool(arguments.rendered))
 
     network.train()
-    began, sums = time.time(), np.zeros(3)
+    began, sums = time.time(), np.zeros(4)
     for step in range(start, arguments.steps):
         rng = np.random.default_rng([arguments.seed, 2, step])
         rows = rng.integers(0, len(crops), arguments.batch)
         batch = crops[rows].numpy().copy()
         cv2.setRNGSeed(int(rng.integers(1 << 31)))
-        for k in np.flatnonzero(rng.random(len(rows)) < 0.35):
+        for k in np.flatnonzero(rng.random(len(rows)) < 0.45):
             batch[k] = photometric(batch[k], rng, 0.6)
-        images = ((torch.from_numpy(batch).permute(0, 3, 1, 2).float() - MEAN) * SCALE)
         target = values[rows].clone()
+        for k, face in enumerate(labels[rows] > 0):
+            if not face:  # what is no face is none from any side
+                batch[k] = np.rot90(batch[k], int(rng.integers(4)))
+            elif rng.random() < arguments.turned:
+                batch[k], aimed = turned(batch[k], target[k].numpy(), rng)
+                target[k] = torch.from_numpy(aimed)
+        images = ((torch.from_numpy(batch).permute(0, 3, 1, 2).float() - MEAN) * SCALE)
         images, target = mirrored(images, target, torch.from_numpy(rng.random(len(rows)) < 0.5))
+        maps = teacher.maps(images)
         images = images.contiguous(memory_format=torch.channels_last)
-        rate = arguments.rate * schedule.share(step, arguments.steps, 300, 0.005)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
+        share = schedule.share(step, arguments.steps, 300, 0.005)
+        for optimiser, base in zip(optimisers, bases):
+            optimiser.param_groups[0]["lr"] = base * share
+            optimiser.zero_grad(set_to_none=True)
         with torch.autocast("cpu", torch.bfloat16):
-            out = network.body(images)
+            out, *seen = network.maps(images)
+            guesses = [adapter(m) for adapter, m in zip(adapters, seen)]
+        hints = sum((g.float() - (m - mean) / deviation).pow(2).mean()
+                    for g, m, (mean, deviation) in zip(guesses, maps, scales))
         out = network.head(out.float()).flatten(1)
         face, weight = labels[rows], weights[rows]
-        score = F.binary_cross_entropy_with_logits(out[:, 0], 0.02 + 0.96 * face)
+        score = F.binary_cross_entropy_with_logits(out[:, 0], 0.002 + 0.996 * face)
         some = weight.sum(0).clamp(min=1)
         box = (F.smooth_l1_loss(out[:, 1:5], target[:, :4], beta=0.02, reduction="none").sum(1) * weight[:, 0]).sum() / some[0]
         point = (F.smooth_l1_loss(out[:, 5:], target[:, 4:], beta=0.01, reduction="none").mean(1) * weight[:, 1]).sum() / some[1]
-        loss = score + 2.0 * box + 10.0 * point
-        optimiser.zero_grad(set_to_none=True)
+        loss = score + 2.0 * box + 10.0 * point + arguments.hint_weight * (1 - 0.8 * step / arguments.steps) * hints
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimiser.step()
+        for optimiser in optimisers:
+            optimiser.step()
         average.follow(network, step)
-        sums += [float(score.detach()), float(box.detach()), float(point.detach())]
+        sums += [float(part.detach()) for part in (score, box, point, hints)]
         if (step + 1) % 500 == 0:
-            print(f"step {step + 1} rate {rate:.5f} score {sums[0] / 500:.4f} box {sums[1] / 500:.4f} "
-                  f"points {sums[2] / 500:.5f} {time.time() - began:.0f}s", flush=True)
+            print(f"step {step + 1} rate {arguments.rate * share:.5f} score {sums[0] / 500:.4f} box {sums[1] / 500:.4f} "
+                  f"points {sums[2] / 500:.5f} maps {sums[3] / 500:.4f} {time.time() - began:.0f}s", flush=True)
             sums[:] = 0
-        if (step + 1) % arguments.every == 0:
+        if (step + 1) % arguments.every == 0 or step + 1 == arguments.steps:
             schedule.save(checkpoint, network=network.state_dict(), average=average.network.state_dict(),
-                          optimiser=optimiser.state_dict(), step=step + 1)
+                          adapters=adapters.state_dict(), optimisers=[o.state_dict() for o in optimisers], step=step + 1)
     finish()
 
 
@@ -352,7 +413,8 @@ def export_refiner(network, folder, figures, version, rendered):
     export(network, folder, "refiner", (1, 3, SIDE, SIDE), ["face"], {
         "name": "shopguide-refiner", "version": version, "task": "refine",
         "output": {"decoding": "refined", "names": ["face"]},
-        "threshold": {"score": 0.55, "proposal": 0.2, "nms": 0.4}, "figures": figures,
+        "looks": {"reach": list(REACH), "detector": DETECTOR},
+        "threshold": {"score": 0.85, "proposal": 0.1, "nms": 0.4}, "figures": figures,
         "training": {
             "teacher": "YuNet n (ShiqiYu/libfacedetection.train, Apache-2.0), for landmarks and where nothing is annotated",
             "data": [

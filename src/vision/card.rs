@@ -12,6 +12,8 @@ pub const CARD_LIMIT: u64 = 256 * 1024;
 const SIDE_LIMIT: usize = 4096;
 /// Most further shapes of a network's input.
 const ALSO_LIMIT: usize = 3;
+/// Most looks of a refiner at one face.
+const LOOKS_LIMIT: usize = 4;
 /// Most numbers an embedding may have.
 const DIMENSION_LIMIT: usize = 2048;
 /// Most anchors a cell, and their largest side in pixels.
@@ -97,6 +99,9 @@ pub struct Card {
     pub output: Output,
     /// How faces are aligned (embedders).
     pub align: Option<Align>,
+    /// What is looked at of a proposed face (refiners).
+    #[serde(default)]
+    pub looks: Looks,
     /// Thresholds, with the data they were set on.
     #[serde(default)]
     pub threshold: Threshold,
@@ -152,6 +157,24 @@ pub struct Output {
 pub struct Align {
     /// The five target points: only `arcface-112` is known.
     pub template: String,
+}
+
+/// `[looks]`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Looks {
+    /// Side of the square that the network sees over the longer side of the box, look by look: of the
+    /// proposed box in the first, then of the box that the look before gave. Every other look is one in a
+    /// mirror.
+    pub reach: Vec<f32>,
+    /// What the log-odds of the detector's score add to the refiner's.
+    pub detector: f32,
+}
+
+impl Default for Looks {
+    fn default() -> Self {
+        Self { reach: vec![1.5, 1.5], detector: 0.35 }
+    }
 }
 
 /// `[threshold]`; which of them matter depends on the task.
@@ -270,6 +293,15 @@ impl Card {
             if !(low..=1.0).contains(&value) {
                 return refuse(format!("threshold.{key} = {value}: expected {low} to 1"));
             }
+        }
+        let reach = &self.looks.reach;
+        if !(1..=LOOKS_LIMIT).contains(&reach.len()) || !reach.iter().all(|r| (1.0..=4.0).contains(r)) {
+            return refuse(format!(
+                "looks.reach = {reach:?}: expected 1 to {LOOKS_LIMIT} numbers from 1 to 4"
+            ));
+        }
+        if !(0.0..=2.0).contains(&self.looks.detector) {
+            return refuse(format!("looks.detector = {}: expected 0 to 2", self.looks.detector));
         }
         if let Some(golden) = &self.golden {
             if !(golden.tolerance > 0.0 && golden.tolerance <= 0.1) {
@@ -419,6 +451,7 @@ mod tests {
 
     const GOOD: &str = include_str!("../../models/detector-640.toml");
     const EMBEDDER: &str = include_str!("../../models/embedder.toml");
+    const REFINER: &str = include_str!("../../models/refiner.toml");
     const ULTRALIGHT: &str = include_str!("../../models/references/ultralight-rfb-320.toml");
 
     #[test]
@@ -455,6 +488,20 @@ mod tests {
         assert!(error.contains("arcface-112"), "{error}");
         let error = Card::parse(&ULTRALIGHT.replace("[32.0, 48.0]", "[]")).unwrap_err();
         assert!(error.contains("anchors"), "{error}");
+    }
+
+    #[test]
+    fn a_refiner_says_how_much_of_a_face_each_look_takes_in() {
+        let looks = |text: &str| Card::parse(&REFINER.replace("[looks]", "[other]").replace("[input]", text));
+        assert_eq!(looks("[input]").unwrap().looks, Looks::default());
+        let card = looks("[looks]\nreach = [2, 1.5, 1.5]\ndetector = 0\n[input]").unwrap();
+        assert_eq!(card.looks, Looks { reach: vec![2.0, 1.5, 1.5], detector: 0.0 });
+        for wrong in
+            ["reach = []", "reach = [0.5]", "reach = [nan]", "reach = [2, 2, 2, 2, 2]", "detector = 9"]
+        {
+            let error = looks(&format!("[looks]\n{wrong}\n[input]")).unwrap_err();
+            assert!(error.contains("looks."), "{wrong}: {error}");
+        }
     }
 
     #[test]

@@ -1,15 +1,17 @@
 //! The refiner: a small network that looks at each face the detector proposes and says whether it is
 //! one, where its box is and where its five landmarks are. What still looks like a face then is looked
-//! at again, in a mirror and about its new box: two looks that err differently are worth more than one.
+//! at again about its new box, every other time in a mirror: looks that err differently are worth more
+//! than one.
 //! The detector sees a whole frame in a few milliseconds; its boxes are a little off and some hold no
 //! face. With a refiner it may propose more, since what is no face goes again.
 //!
-//! The network sees a square about the middle of the proposed box, [`REACH`] times the box's longer
-//! side, upright, black outside the frame, in the frame's own resolution. It answers in offsets from
+//! The network sees a square about the middle of the box, upright, black outside the frame, in the
+//! frame's own resolution. The card's `looks.reach` says for each look how many times the box's longer
+//! side it takes in: more in the first, for what is about a face tells a hand from it. It answers in offsets from
 //! the square's middle and in its sides. The square's edge is the edge of its outer pixels.
 
 use super::align::{Outside, Similarity, warp};
-use super::card::{Card, REFINER_SIDE, Task};
+use super::card::{Card, Looks, REFINER_SIDE, Task};
 use super::decode::suppress;
 use super::detect::lay_out;
 use super::network::{ModelError, Network};
@@ -17,16 +19,11 @@ use super::{Detection, Point, Rect};
 use image::RgbImage;
 use std::path::Path;
 
-/// Side of the square over the longer side of the proposed box. Training knows the same number.
-pub const REACH: f32 = 1.5;
 /// Overlap above which the weaker of two proposals is not looked at.
 pub const PROPOSALS_OVERLAP: f32 = 0.5;
 /// Proposals that are looked at in one frame, strongest first; each costs one run of the network.
-pub const PROPOSALS: usize = 48;
-/// What the refiner's word counts in a face's score, the detector's the rest: each sees what the other
-/// cannot, the fine detail and the whole frame.
-const SAY: f32 = 0.65;
-/// A proposal whose score after the first look is below this share of the threshold is no face.
+pub const PROPOSALS: usize = 96;
+/// A proposal whose score before the last look is below this share of the threshold is no face.
 const HOPE: f32 = 0.5;
 /// The landmarks in the order of a mirror image: left and right change places.
 const MIRRORED: [usize; 5] = [1, 0, 2, 4, 3];
@@ -57,9 +54,7 @@ impl Refiner {
     }
 
     /// Looks at the first [`PROPOSALS`] (strongest first, in pixels of `frame`) and gives the faces of
-    /// at least `threshold`, strongest first. A face has the second look's box and the mean of both
-    /// looks' landmarks; its score is a weighted geometric mean of both networks' scores. The error is in
-    /// the inference engine's words.
+    /// at least `threshold`, strongest first. The error is in the inference engine's words.
     pub fn refine(
         &mut self,
         frame: &RgbImage,
@@ -68,22 +63,39 @@ impl Refiner {
     ) -> Result<Vec<Detection>, String> {
         let mut faces = Vec::new();
         for proposal in proposals.iter().take(PROPOSALS) {
-            let score = |logit: f32| sigmoid(logit).powf(SAY) * proposal.score.powf(1.0 - SAY);
-            let Some((logit, first)) = self.look(frame, &proposal.bbox, false)? else { continue };
-            if score(logit) < HOPE * threshold {
-                continue;
-            }
-            let Some((again, second)) = self.look(frame, &first.bbox, true)? else { continue };
-            let score = score((logit + again) / 2.0);
-            if score >= threshold {
-                let middle =
-                    |k: usize| [0, 1].map(|c| (first.landmarks[k][c] + second.landmarks[k][c]) / 2.0);
-                let landmarks = std::array::from_fn(middle);
-                faces.push(Detection { bbox: second.bbox, landmarks, score });
-            }
+            faces.extend(self.judge(frame, proposal, threshold)?);
         }
         faces.sort_by(|a, b| b.score.total_cmp(&a.score));
         Ok(suppress(faces, self.card.threshold.nms))
+    }
+
+    /// The face of a proposal, if each look finds one. Its box is the last look's, its landmarks and
+    /// its log-odds are the mean of all looks', the latter with a share of the detector's, which saw the
+    /// whole frame.
+    fn judge(
+        &mut self,
+        frame: &RgbImage,
+        proposal: &Detection,
+        threshold: f32,
+    ) -> Result<Option<Detection>, String> {
+        let Looks { reach, detector } = self.card.looks.clone();
+        let (mut bbox, mut score, mut logits, mut landmarks) = (proposal.bbox, 0.0, 0.0, [[0.0; 2]; 5]);
+        for (before, &reach_now) in reach.iter().enumerate() {
+            let Some((logit, seen)) = self.look(frame, &bbox, reach_now, before % 2 == 1)? else {
+                return Ok(None);
+            };
+            logits += logit;
+            score = sigmoid(logits / (before + 1) as f32 + detector * log_odds(proposal.score));
+            let least = if before + 1 == reach.len() { threshold } else { HOPE * threshold };
+            if score < least {
+                return Ok(None);
+            }
+            bbox = seen.bbox;
+            for (mean, [x, y]) in landmarks.iter_mut().zip(seen.landmarks) {
+                *mean = [mean[0] + x / reach.len() as f32, mean[1] + y / reach.len() as f32];
+            }
+        }
+        Ok(Some(Detection { bbox, landmarks, score }))
     }
 
     /// One look at the square about a box: the face's logit, and where it is.
@@ -91,9 +103,10 @@ impl Refiner {
         &mut self,
         frame: &RgbImage,
         bbox: &Rect,
+        reach: f32,
         mirrored: bool,
     ) -> Result<Option<(f32, Detection)>, String> {
-        let Some(square) = Square::about(bbox) else { return Ok(None) };
+        let Some(square) = Square::about(bbox, reach) else { return Ok(None) };
         let Some(mut view) = square.view(frame) else { return Ok(None) };
         if mirrored {
             image::imageops::flip_horizontal_in_place(&mut view);
@@ -108,6 +121,11 @@ fn sigmoid(logit: f32) -> f32 {
     1.0 / (1.0 + (-logit).exp())
 }
 
+fn log_odds(score: f32) -> f32 {
+    let score = score.clamp(1e-6, 1.0 - 1e-6);
+    (score / (1.0 - score)).ln()
+}
+
 /// The part of a frame that the network sees.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Square {
@@ -118,8 +136,8 @@ struct Square {
 }
 
 impl Square {
-    fn about(b: &Rect) -> Option<Square> {
-        let side = REACH * b.w.max(b.h);
+    fn about(b: &Rect, reach: f32) -> Option<Square> {
+        let side = reach * b.w.max(b.h);
         let middle = [b.x + b.w / 2.0, b.y + b.h / 2.0];
         let sound = side.is_finite() && side >= 1.0 && middle.iter().all(|v| v.is_finite());
         sound.then_some(Square { middle, side })
@@ -161,7 +179,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn square(x: f32, y: f32, w: f32, h: f32) -> Square {
-        Square::about(&Rect { x, y, w, h }).unwrap()
+        Square::about(&Rect { x, y, w, h }, 1.5).unwrap()
     }
 
     fn answer(points: [f32; 10]) -> Vec<f32> {
@@ -221,8 +239,8 @@ mod tests {
 
     #[test]
     fn a_box_without_a_size_and_points_far_away_are_refused() {
-        assert_eq!(Square::about(&Rect { x: 0.0, y: 0.0, w: 0.0, h: 0.0 }), None);
-        assert_eq!(Square::about(&Rect { x: f32::NAN, y: 0.0, w: 9.0, h: 9.0 }), None);
+        assert_eq!(Square::about(&Rect { x: 0.0, y: 0.0, w: 0.0, h: 0.0 }, 1.5), None);
+        assert_eq!(Square::about(&Rect { x: f32::NAN, y: 0.0, w: 9.0, h: 9.0 }, 1.5), None);
         let mut points = [0.1; 10];
         points[3] = 0.9;
         assert_eq!(square(0.0, 0.0, 9.0, 9.0).face(&answer(points), false), None);
