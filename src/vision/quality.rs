@@ -16,6 +16,8 @@ use serde::Serialize;
 const FULL_SIZE: f32 = 60.0;
 /// Share of a face's box beyond the frame's edge that makes it useless.
 const CUT_LIMIT: f32 = 0.25;
+/// Width of a whole face over its height, at least.
+const LEAST_WIDTH: f32 = 0.75;
 /// How far the nose may lie from the middle of the eyes, over the eyes' distance (about 45°).
 const YAW_LIMIT: f32 = 0.55;
 /// How far the nose may lie from its place between eyes and mouth (share of that height).
@@ -128,9 +130,14 @@ pub fn judge(
     min_quality: f32,
 ) -> Quality {
     let b = &face.bbox;
-    let inside_w = ((b.x + b.w).min(size.0 as f32) - b.x.max(0.0)).max(0.0);
-    let inside_h = ((b.y + b.h).min(size.1 as f32) - b.y.max(0.0)).max(0.0);
-    let outside = 1.0 - inside_w * inside_h / (b.w * b.h).max(1e-6);
+    let (right, low) = (size.0 as f32, size.1 as f32);
+    let inside_w = ((b.x + b.w).min(right) - b.x.max(0.0)).max(0.0);
+    let inside_h = ((b.y + b.h).min(low) - b.y.max(0.0)).max(0.0);
+    // At the frame's edge a box may end with what is seen, and the face goes on.
+    let (beside, above) = (b.x < 0.0 || b.x + b.w > right, b.y < 0.0 || b.y + b.h > low);
+    let whole_w = if beside { b.w.max(LEAST_WIDTH * b.h) } else { b.w };
+    let whole_h = if above { b.h.max(b.w) } else { b.h };
+    let outside = 1.0 - inside_w * inside_h / (whole_w * whole_h).max(1e-6);
     let mut judgements = vec![
         (Poor::Cut, 1.0 - outside / CUT_LIMIT),
         (
@@ -193,6 +200,10 @@ mod tests {
         let mut cut = face();
         cut.bbox.x = -60.0;
         assert_eq!(poor(&cut, &good), Some(Poor::Cut));
+        // The box of half a face that ends near the frame's edge, as the refiner gives it.
+        let mut half = face();
+        half.bbox = Rect { x: -16.0, y: 110.0, w: 115.0, h: 236.0 };
+        assert_eq!(poor(&half, &good), Some(Poor::Cut));
         let mut turned = face();
         turned.landmarks[2][0] = turned.landmarks[1][0];
         assert_eq!(poor(&turned, &good), Some(Poor::Turned));
