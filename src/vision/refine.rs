@@ -26,7 +26,7 @@ pub const PROPOSALS: usize = 96;
 /// A proposal whose score before the last look is below this share of the threshold is no face.
 const HOPE: f32 = 0.5;
 /// The landmarks in the order of a mirror image: left and right change places.
-const MIRRORED: [usize; 5] = [1, 0, 2, 4, 3];
+pub const MIRRORED: [usize; 5] = [1, 0, 2, 4, 3];
 /// Offset from the square's middle, in its sides, beyond which a point is none of this face.
 const FAR: f32 = 0.75;
 /// Sides of a box over the square's side that are believed, as logarithms.

@@ -13,6 +13,7 @@ use crate::cli::table::{percent, table};
 use crate::vision::card::Task;
 use crate::vision::decode::overlap;
 use crate::vision::detect::Detector;
+use crate::vision::refine::MIRRORED;
 use crate::vision::settings::VisionSettings;
 use crate::vision::{Detection, Rect};
 use anyhow::{Context, bail};
@@ -44,8 +45,6 @@ const LOOKS: [(f32, [u32; 2], bool); 8] = [
 const LANDMARK_FACES: usize = 500;
 /// Looks in which a face must be found to be one of the measure.
 const LOOKS_NEEDED: usize = 5;
-/// The landmarks in the order of a mirror image.
-const MIRRORED: [usize; 5] = [1, 0, 2, 4, 3];
 /// Shorter side in pixels from which a box that meets no face counts.
 const FALSE_FROM: f32 = 30.0;
 
