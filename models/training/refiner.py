@@ -1,6 +1,6 @@
 """Trains the refiner: a second look at each face that the detector proposes.
 
-    python refiner.py --data DATA --work WORK [--rendered FOLDER ..] [--steps 8000] [--resume]
+    python refiner.py --data DATA --work WORK [--rendered FOLDER ..] [--steps 11500] [--resume]
 
 The detector sees a whole frame in a few milliseconds; its boxes are a little off and some hold no
 face. The refiner sees one box at a time, a square of 64x64 pixels, and says whether it is a face,
@@ -245,7 +245,7 @@ def cascade(network, detector, low, high, most=96):
             proposed, logits, boxes, points, scores = (v[hope] for v in (proposed, logits, boxes, points, scores))
         kept = []
         for i in np.argsort(-scores):
-            if scores[i] >= high and all(overlap(boxes[i : i + 1], boxes[j : j + 1])[0, 0] <= 0.4 for j in kept):
+            if all(overlap(boxes[i : i + 1], boxes[j : j + 1])[0, 0] <= 0.4 for j in kept):
                 kept.append(i)
         return scores[kept], boxes[kept], points[kept]
 
@@ -279,7 +279,7 @@ def figures_of(run, pictures, teacher, width=640, height=384):
 
 
 def main():
-    parser = schedule.arguments_of(__doc__, 8_000, 128, 1000)
+    parser = schedule.arguments_of(__doc__, 11_500, 128, 1000)
     parser.add_argument("--crops", type=int, default=360_000)
     parser.add_argument("--rate", type=float, default=0.01)
     parser.add_argument("--hint-weight", type=float, default=0.3,
