@@ -41,6 +41,45 @@ def photometric(rgb, rng, strength=1.0):
     return x
 
 
+def hide(rgb, box, rng):
+    """Hides up to half of the face in a box (x, y, w, h) of the picture, in place: a mask or an instrument
+    before it, a hat, a shoulder at its side, something small, or a pane of glass over all of it."""
+    x, y, w, h = box
+    height, width = rgb.shape[:2]
+    kind = rng.random()
+    if kind < 0.35:  # below
+        low, high = (x - 0.15 * w, y + rng.uniform(0.5, 0.8) * h), (x + 1.15 * w, y + rng.uniform(1.0, 1.5) * h)
+    elif kind < 0.55:  # above
+        low, high = (x - 0.15 * w, y - rng.uniform(0.2, 0.6) * h), (x + 1.15 * w, y + rng.uniform(0.15, 0.4) * h)
+    elif kind < 0.75:  # at a side
+        part = rng.uniform(0.2, 0.5)
+        left, right = (-0.6, part) if rng.random() < 0.5 else (1 - part, 1.6)
+        low, high = (x + left * w, y - 0.2 * h), (x + right * w, y + 1.2 * h)
+    elif kind < 0.9:  # somewhere
+        part = rng.uniform(0.25, 0.6, 2)
+        low = np.array([x + rng.uniform(0, 1 - part[0]) * w, y + rng.uniform(0, 1 - part[1]) * h])
+        high = low + part * [w, h]
+    else:  # glass
+        low, high = (x - w, y - 0.8 * h), (x + 2 * w, y + 2 * h)
+    (x0, y0), (x1, y1) = low, high
+    corners = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]) + rng.normal(0, 0.07, (4, 2)) * [w, h]
+    mask = np.zeros((height, width), np.uint8)
+    if rng.random() < 0.3:
+        cv2.ellipse(mask, [int((x0 + x1) / 2), int((y0 + y1) / 2)],
+                    [max(int((x1 - x0) / 2), 1), max(int((y1 - y0) / 2), 1)], 0, 0, 360, 255, -1)
+    else:
+        cv2.fillConvexPoly(mask, np.rint(corners).astype(np.int32), 255)
+    cover = np.empty_like(rgb)
+    if rng.random() < 0.5:  # a piece of the picture itself
+        cover = np.roll(rgb, (int(rng.integers(height)), int(rng.integers(width))), (0, 1))
+    else:
+        cover[:] = rng.integers(0, 256, 3)
+    if kind >= 0.9:
+        rgb[mask > 0] = cv2.addWeighted(rgb, share := rng.uniform(0.35, 0.7), cover, 1 - share, 0)[mask > 0]
+    else:
+        rgb[mask > 0] = cover[mask > 0]
+
+
 def warp(picture_rgb, matrix, size, border):
     """The picture under a 2x3 matrix on a size=(w, h) canvas; area-like smoothing when shrinking."""
     shrink = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))

@@ -1,10 +1,11 @@
 """Trains the face detector and exports it for 640x384 and 320x192 frames.
 
-    python detector.py --data DATA --work WORK --steps 9000 [--rendered FOLDER] [--resume]
+    python detector.py --data DATA --work WORK [--rendered FOLDER ..] [--steps 13000] [--resume]
 
 DATA holds `faces/` (WIDER FACE and LFW parts) and `models/yunet_n_dynamic.onnx`, the teacher.
 Every training frame is cut and pasted from pictures; the teacher looks at the clean frame, the
-network at the same frame in bad light, and the network learns the teacher's grids cell by cell.
+network at the same frame in bad light and with some faces partly hidden, and the network learns the
+teacher's grids cell by cell.
 Annotated faces that the teacher misses are added, and rendered pictures bring their own truth.
 A checkpoint in WORK every few hundred steps makes a run resumable; `--steps 0` only measures and
 exports. The same seed draws the same frames.
@@ -21,14 +22,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from augment import photometric, warp
+from augment import hide, photometric, warp
 from detections import landmark_error, overlap, decode, recall_by_size, detect, letterbox
 from export import MEAN, SCALE, export
 from faces_data import FLIPPED, read_identities, read_rendered, read_wider
 import schedule
 import shipped
 from muon import Muon
-from networks import STRIDES, Detector, grow
+from networks import STRIDES, Detector
 from schedule import Average
 from yunet import YuNet, learn
 
@@ -112,6 +113,11 @@ class Frames:
         else:
             frame, *lesson = drawn = self.compose(rng)
             self.recent.append(drawn)
+        if rng.random() < 0.5:  # the teacher saw these faces
+            frame = frame.copy()
+            for box in detect(lesson[0], 0.5)[1]:
+                if rng.random() < 0.4:
+                    hide(frame, box, rng)
         return photometric(frame, rng), *lesson
 
     def compose(self, rng):
@@ -292,19 +298,17 @@ def export_both(network, folder, figures, version, rendered):
 
 
 def main():
-    parser = schedule.arguments_of(__doc__, 9000, 16, 500)
-    parser.add_argument("--rendered-share", type=float, default=0.3)
-    parser.add_argument("--fresh", type=int, default=8, help="new frames a step; the others are recent ones in another light")
+    parser = schedule.arguments_of(__doc__, 13_000, 16, 500)
+    parser.add_argument("--rendered-share", type=float, default=0.15)
+    parser.add_argument("--fresh", type=int, default=12, help="new frames a step; the others are recent ones in another light")
     parser.add_argument("--rate", type=float, default=0.02)
     parser.add_argument("--hint-weight", type=float, default=0.3,
                         help="of the teacher's feature maps at the start; a fifth of it at the end")
-    parser.add_argument("--small", action="store_true", help="train the smaller network, to grow from later")
-    parser.add_argument("--grow-from", type=Path, 
-                        help="a shipped detector-640.onnx, or WORK of a smaller network: begin with its weights")
+    parser.add_argument("--begin-with", type=Path, help="a shipped detector-640.onnx, to go on from its weights")
     parser.add_argument("--restart-schedule", action="store_true", help="with --resume: keep the weights only")
     arguments = parser.parse_args()
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(arguments.threads)
     cv2.setNumThreads(0)
     torch.manual_seed(arguments.seed)
     faces = arguments.data / "faces"
@@ -317,19 +321,15 @@ def main():
         shoppers = read_rendered(arguments.rendered, "train", False)
         held_scenes = read_rendered(arguments.rendered, "held-out", True)
     wider = read_wider(faces / "wider-train.zip")
-    for picture in wider:
-        learn(picture, teacher)
+    learn(wider, teacher)
     frames = Frames(wider, read_identities(faces / "lfw-dev.zip", "train"),
                     scenes, shoppers, teacher, arguments.rendered_share)
 
-    network = Detector(**(Detector.SMALL if arguments.small else {}))
-    if arguments.grow_from and arguments.grow_from.suffix == ".onnx":
+    network = Detector()
+    if arguments.begin_with:
         first = np.random.default_rng(arguments.seed)
         seen = torch.from_numpy(np.stack([frames.compose(first)[0] for _ in range(16)])).permute(0, 3, 1, 2)
-        shipped_one = shipped.read_any(arguments.grow_from, Detector, (seen.float() - MEAN) * SCALE)
-        grow(network, shipped_one.state_dict())
-    elif arguments.grow_from:
-        grow(network, torch.load(arguments.grow_from / "detector.pt", weights_only=True)["average"])
+        shipped.read(arguments.begin_with, network, (seen.float() - MEAN) * SCALE)
     network = network.to(memory_format=torch.channels_last)
     average = Average(network)
     adapters = torch.nn.ModuleList(torch.nn.Conv2d(c, YuNet.MAP_VALUES, 1) for c in network.channels[2:])
@@ -366,18 +366,20 @@ def main():
         if not arguments.no_export:
             export_both(average.network, arguments.out, figures, arguments.card_version, bool(arguments.rendered))
 
-    network.train()
-    began, sums, draws = time.time(), np.zeros(4), 0.0
-    for step in range(start, arguments.steps):
-        mark = time.time()
+    def draw(step):
         rng = np.random.default_rng([arguments.seed, step])
         cv2.setRNGSeed(int(rng.integers(1 << 31)))
         batch = [frames.draw(rng, i >= arguments.fresh) for i in range(arguments.batch)]
-        images = torch.from_numpy(np.stack([b[0] for b in batch])).permute(0, 3, 1, 2).float()
-        images = ((images - MEAN) * SCALE).contiguous(memory_format=torch.channels_last)
-        targets, weights, maps = ([torch.from_numpy(np.stack(level)) for level in zip(*[b[k] for b in batch])]
-                                  for k in (1, 2, 3))
-        draws += time.time() - mark
+        return np.stack([b[0] for b in batch]), *([np.stack(level) for level in zip(*[b[k] for b in batch])]
+                                                  for k in (1, 2, 3))
+
+    network.train()
+    began, sums = time.time(), np.zeros(4)
+    steps = range(start, arguments.steps)
+    for step, (images, *lesson) in zip(steps, schedule.ahead(draw, steps)):
+        images = (torch.from_numpy(images).permute(0, 3, 1, 2).float() - MEAN) * SCALE
+        images = images.contiguous(memory_format=torch.channels_last)
+        targets, weights, maps = ([torch.from_numpy(level) for level in part] for part in lesson)
 
         rate = arguments.rate * schedule.share(step, arguments.steps, 200)
         for optimiser, base in zip(optimisers, bases):
@@ -398,7 +400,7 @@ def main():
         if (step + 1) % 50 == 0:
             spent = time.time() - began
             print(f"step {step + 1} rate {rate:.5f} score {sums[0] / 50:.3f} box {sums[1] / 50:.3f} "
-                  f"points {sums[2] / 50:.4f} maps {sums[3] / 50:.4f} {spent:.0f}s (drawing {draws:.0f}s)", flush=True)
+                  f"points {sums[2] / 50:.4f} maps {sums[3] / 50:.4f} {spent:.0f}s", flush=True)
             sums[:] = 0
         if (step + 1) % arguments.every == 0:
             save(step + 1)

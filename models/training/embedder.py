@@ -339,16 +339,16 @@ def neighbour_loss(out, labels, anchors, trust, scale=16.0):
 
 
 def begin_as_shipped(path, network, adapters, views):
-    """The network takes over the file's weights (it may be larger), the adapters are fitted to its maps.
+    """The network takes over the file's weights, the adapters are fitted to its maps.
 
     Both learn from views that were made already.
     """
     crops = torch.from_numpy(np.ascontiguousarray(views.ring.crops[:512])).permute(0, 3, 1, 2).float()
     images = (crops - MEAN) * SCALE
-    smaller = shipped.read_any(path, Embedder, images)
-    grow(network, smaller.state_dict())
+    shipped.read(path, network, images)
     with torch.no_grad():
-        maps = smaller.eval().maps(images)[1:]
+        maps = network.eval().maps(images)[1:]
+        network.train()
         for adapter, ours, theirs in zip(adapters, maps, (views.ring.map14, views.ring.map7)):
             rows = lambda m: m.permute(0, 2, 3, 1).reshape(-1, m.shape[1])
             x, y = rows(ours), rows(torch.from_numpy(theirs[: len(ours)].astype(np.float32)) / Ring.UNIT)
@@ -458,7 +458,7 @@ def main():
     parser.add_argument("--stop-at", type=int, help="stop before this step (the schedule is not changed)")
     arguments = parser.parse_args()
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(arguments.threads)
     cv2.setNumThreads(0)
     torch.manual_seed(arguments.seed)
     faces, models = arguments.data / "faces", arguments.data / "models"

@@ -47,8 +47,6 @@ class Detector(nn.Module):
     overlap because packing is its cost.
     """
 
-    SMALL = {"channels": (8, 16, 32, 48, 64), "blocks": (0, 1, 2, 1, 1)}
-
     def __init__(self, channels=(16, 16, 32, 64, 96), blocks=(2, 2, 2, 1, 2)):
         super().__init__()
         c2, c4, c8, c16, c32 = self.channels = channels
@@ -85,8 +83,6 @@ class Detector(nn.Module):
 
 class Refiner(nn.Module):
     """A 64x64 square about a proposed face to 15 values: face logit, four box values, ten landmark values."""
-
-    SMALL = {"blocks": (1, 1, 0)}
 
     def __init__(self, channels=(16, 32, 64, 128), blocks=(2, 3, 1), hidden=192):
         super().__init__()
@@ -157,9 +153,7 @@ def grow(network, smaller):
     for name, value in state.items():
         if name in smaller:
             old = smaller[name]
-            if value.ndim == 4 and "down" in name:  # transposed: inputs first
-                value[:, : old.shape[1]] = 0
-            elif value.ndim == 4:
+            if value.ndim == 4:
                 value[: old.shape[0]] = 0
             value[tuple(slice(n) for n in old.shape)] = old
     for name, module in network.named_modules():

@@ -1,6 +1,6 @@
 """Trains the refiner: a second look at each face that the detector proposes.
 
-    python refiner.py --data DATA --work WORK [--rendered FOLDER ..] [--steps 11500] [--resume]
+    python refiner.py --data DATA --work WORK [--rendered FOLDER ..] [--steps 10500] [--resume]
 
 The detector sees a whole frame in a few milliseconds; its boxes are a little off and some hold no
 face. The refiner sees one box at a time, a square of 64x64 pixels, and says whether it is a face,
@@ -23,22 +23,24 @@ import onnxruntime
 import torch
 import torch.nn.functional as F
 
-from augment import photometric, warp
+from augment import hide, photometric, warp
 from detections import detect, letterbox, overlap
 from export import MEAN, SCALE, export
 from faces_data import FLIPPED, read_identities, read_rendered, read_wider
 import schedule
 import shipped
 from muon import Muon
-from networks import Refiner, grow
+from networks import Refiner
 from schedule import Average
 from yunet import YuNet, learn
 
 SIDE = 64
-DETECTOR = 0.35  # what the log-odds of the detector's score add to the refiner's
+DETECTOR = 1.5  # what the log-odds of the detector's score add to the refiner's
 # The square's side over the longer side of the box, look by look: one for what is about a face, which
-# tells a hand from it, and one for the detail. Every other look is one in a mirror.
-REACH = (2.0, 1.5)
+# tells a hand from it, and two for the detail. Every other look is one in a mirror.
+REACH = (2.0, 1.35, 1.35)
+# What each look counts for in the landmarks: the inverse area of its pixels.
+SHARES = np.array(REACH) ** -2.0 / sum(r ** -2.0 for r in REACH)
 VALUES = 14  # box: middle x, y, log width, log height; then five landmarks, all in units of the square
 
 
@@ -109,9 +111,8 @@ class Source:
         shares = [s for p, s in zip((wider, portraits, scenes, shoppers), (0.64, 0.24, 0.07, 0.05)) if p]
         self.shares = np.array(shares) / sum(shares)
         self.detector = detector
-        self.doubtful = {}
-        for picture in [*wider, *portraits]:
-            self.doubtful[id(picture)] = learn(picture, teacher)
+        pictures = [*wider, *portraits]
+        self.doubtful = dict(zip(map(id, pictures), learn(pictures, teacher)))
 
     def crops(self, seed, number):
         """Crops with label (1, 0), values and their weight (box, landmarks) from frame `number`."""
@@ -151,7 +152,7 @@ class Source:
         for box in proposals:
             if max(box[2], box[3]) < 11:
                 continue
-            reach = REACH[int(rng.integers(2))]
+            reach = REACH[int(rng.integers(len(REACH)))]
             near = overlap(box[None], truths)[0] if len(truths) else np.zeros(1)
             best = int(near.argmax())
             if near[best] > 0.33:
@@ -166,26 +167,31 @@ class Source:
 
 def gather(source, seed, wanted):
     """Draws crops until there are `wanted`."""
-    crops, labels, values, weights, number = [], [], [], [], 0
-    while len(crops) < wanted:
-        for crop, label, value, weight in source.crops(seed, number):
+    crops, labels, values, weights = [], [], [], []
+    frames = schedule.by_two(lambda number: list(source.crops(seed, number)), range(10 * wanted))
+    for number, drawn in enumerate(frames, 1):
+        for crop, label, value, weight in drawn:
             crops.append(crop), labels.append(label), values.append(value), weights.append(weight)
-        number += 1
         if number % 1000 == 0:
             print(f"{number} frames, {len(crops)} crops, {np.mean(labels):.2f} of them faces", flush=True)
+        if len(crops) >= wanted:
+            break
     return {"crops": np.stack(crops), "labels": np.array(labels, np.float32),
             "values": np.stack(values).astype(np.float32), "weights": np.array(weights, np.float32)}
 
 
-def mirrored(images, values, mask):
-    """Some of the batch from left to right, with their values."""
-    images[mask] = images[mask].flip(3)
-    v = values[mask]
-    v[:, 0] *= -1
-    p = v[:, 4:].reshape(-1, 5, 2)[:, FLIPPED].clone()
-    p[:, :, 0] *= -1
-    values[mask] = torch.cat([v[:, :4], p.reshape(-1, 10)], 1)
-    return images, values
+def normal(crops):
+    """Crops as the network gets them."""
+    return (torch.from_numpy(crops).permute(0, 3, 1, 2).float() - MEAN) * SCALE
+
+
+def mirrored(crops, values):
+    """Crops from left to right, with their values."""
+    values = values.clone()
+    values[:, 0] *= -1
+    points = values[:, 4:].reshape(-1, 5, 2)[:, FLIPPED]
+    points[:, :, 0] *= -1
+    return crops[:, :, ::-1], torch.cat([values[:, :4], points.reshape(-1, 10)], 1)
 
 
 def turned(crop, values, rng):
@@ -208,9 +214,8 @@ def refined(network, frame, boxes, reach, mirror=False):
     if not len(boxes):
         return np.zeros(0), np.zeros((0, 4)), np.zeros((0, 5, 2))
     crops = np.stack([look(frame, b, reach) for b in boxes])
-    x = torch.from_numpy(crops[:, :, ::-1].copy() if mirror else crops).permute(0, 3, 1, 2).float()
     with torch.no_grad():
-        out = network((x - MEAN) * SCALE).float().numpy()
+        out = network(normal(crops[:, :, ::-1].copy() if mirror else crops)).float().numpy()
     squares = np.array([square_of(b, reach) for b in boxes])
     left, top, side = squares.T
     places = out[:, 5:].reshape(-1, 5, 2)
@@ -228,7 +233,7 @@ def cascade(network, detector, low, high, most=96):
     """Detector and refiner together, as the appliance has them: a frame to scores, boxes and landmarks.
 
     What has half of the wanted score after a look is looked at again, about its new box. The landmarks
-    are the mean of all looks.
+    are the mean of all looks, by their SHARES.
     """
 
     def run(frame):
@@ -238,7 +243,7 @@ def cascade(network, detector, low, high, most=96):
         for before, reach in enumerate(REACH):
             seen, boxes, places = refined(network, frame, boxes, reach, before % 2 == 1)
             logits = logits + seen
-            points = points + places / len(REACH)
+            points = points + places * SHARES[before]
             odds = logits / (before + 1) + DETECTOR * np.log(1 / (1 / proposed.clip(1e-6, 1 - 1e-6) - 1))
             scores = 1 / (1 + np.exp(-odds))
             hope = scores >= (high if before + 1 == len(REACH) else 0.5 * high)
@@ -279,17 +284,17 @@ def figures_of(run, pictures, teacher, width=640, height=384):
 
 
 def main():
-    parser = schedule.arguments_of(__doc__, 11_500, 128, 1000)
+    parser = schedule.arguments_of(__doc__, 10_500, 128, 1000)
     parser.add_argument("--crops", type=int, default=360_000)
-    parser.add_argument("--rate", type=float, default=0.01)
+    parser.add_argument("--rate", type=float, default=0.02)
     parser.add_argument("--hint-weight", type=float, default=0.3,
                         help="of the teacher's feature maps at the start; a fifth of it at the end")
-    parser.add_argument("--turned", type=float, default=0.3, help="share of faces whose head is laid to a side")
-    parser.add_argument("--small", action="store_true", help="train the smaller network, to grow from later")
-    parser.add_argument("--grow-from", type=Path, help="a shipped refiner.onnx: begin with its weights")
+    parser.add_argument("--turned", type=float, default=0.2, help="share of faces whose head is laid to a side")
+    parser.add_argument("--hidden", type=float, default=0.3, help="share of faces partly hidden from the network")
+    parser.add_argument("--begin-with", type=Path, help="a shipped refiner.onnx, to go on from its weights")
     arguments = parser.parse_args()
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(arguments.threads)
     cv2.setNumThreads(0)
     torch.manual_seed(arguments.seed)
     faces = arguments.data / "faces"
@@ -313,15 +318,14 @@ def main():
     val = read_wider(faces / "wider-val-dev.zip")
     held = read_identities(faces / "lfw-dev.zip", "held-out")[:1000]
 
-    network = Refiner(**(Refiner.SMALL if arguments.small else {}))
-    if arguments.grow_from:
-        seen = (crops[:512].permute(0, 3, 1, 2).float() - MEAN) * SCALE
-        grow(network, shipped.read_any(arguments.grow_from, Refiner, seen).state_dict())
+    network = Refiner()
+    if arguments.begin_with:
+        shipped.read(arguments.begin_with, network, normal(crops[:512].numpy()))
     network = network.to(memory_format=torch.channels_last)
     average = Average(network, 0.999)
     adapters = torch.nn.ModuleList(torch.nn.Conv2d(c, YuNet.MAP_VALUES, 1) for c in network.channels[2:])
     adapters = adapters.to(memory_format=torch.channels_last)
-    first = teacher.maps((crops[:2048].permute(0, 3, 1, 2).float() - MEAN) * SCALE)
+    first = teacher.maps(normal(crops[:2048].numpy()))
     scales = [(m.mean((0, 2, 3))[:, None, None],
                torch.maximum(d := m.std((0, 2, 3)), 0.2 * d.median())[:, None, None]) for m in first]
     matrices = [p for n, p in network.named_parameters() if p.ndim == 4 and not n.startswith("head")]
@@ -342,11 +346,11 @@ def main():
         folded = copy.deepcopy(average.network).eval()
         figures = {"detector alone, WIDER FACE val part": figures_of(
             lambda f: detect(detector.grids(f), 0.5), val, teacher)}
-        for low, high in ((0.1, 0.7), (0.1, 0.8), (0.1, 0.85)):
+        for low, high in ((0.1, 0.65), (0.1, 0.72), (0.1, 0.8)):
             name = f"with the refiner, proposals from {low}, faces from {high}"
             run = cascade(folded, detector, low, high)
             figures[f"WIDER FACE val part, {name}"] = figures_of(run, val, teacher)
-        run = cascade(folded, detector, 0.1, 0.8)
+        run = cascade(folded, detector, 0.1, 0.72)
         figures["LFW held-out people"] = figures_of(run, held, teacher)
         figures["LFW held-out people: a face found"] = sum(len(run(letterbox(p.decode(), 640, 384)[0])[0]) > 0 for p in held)
         if held_scenes:
@@ -357,9 +361,7 @@ def main():
         if not arguments.no_export:
             export_refiner(average.network, arguments.out, figures, arguments.card_version, bool(arguments.rendered))
 
-    network.train()
-    began, sums = time.time(), np.zeros(4)
-    for step in range(start, arguments.steps):
+    def draw(step):
         rng = np.random.default_rng([arguments.seed, 2, step])
         rows = rng.integers(0, len(crops), arguments.batch)
         batch = crops[rows].numpy().copy()
@@ -373,9 +375,19 @@ def main():
             elif rng.random() < arguments.turned:
                 batch[k], aimed = turned(batch[k], target[k].numpy(), rng)
                 target[k] = torch.from_numpy(aimed)
-        images = ((torch.from_numpy(batch).permute(0, 3, 1, 2).float() - MEAN) * SCALE)
-        images, target = mirrored(images, target, torch.from_numpy(rng.random(len(rows)) < 0.5))
-        maps = teacher.maps(images)
+        flips = rng.random(len(rows)) < 0.5
+        batch[flips], target[flips] = mirrored(batch[flips], target[flips])
+        maps = teacher.maps(normal(batch))
+        for k in np.flatnonzero((labels[rows] > 0).numpy() & (rng.random(len(rows)) < arguments.hidden)):
+            (x, y), size = SIDE * (target[k, :2].numpy() + 0.5), SIDE * np.exp(target[k, 2:4].numpy())
+            hide(batch[k], (*([x, y] - size / 2), *size), rng)
+        return rows, normal(batch).numpy(), target.numpy(), [m.numpy() for m in maps]
+
+    network.train()
+    began, sums = time.time(), np.zeros(4)
+    steps = range(start, arguments.steps)
+    for step, (rows, images, target, maps) in zip(steps, schedule.ahead(draw, steps)):
+        images, target, maps = torch.from_numpy(images), torch.from_numpy(target), [torch.from_numpy(m) for m in maps]
         images = images.contiguous(memory_format=torch.channels_last)
         share = schedule.share(step, arguments.steps, 300, 0.005)
         for optimiser, base in zip(optimisers, bases):
@@ -414,7 +426,7 @@ def export_refiner(network, folder, figures, version, rendered):
         "name": "shopguide-refiner", "version": version, "task": "refine",
         "output": {"decoding": "refined", "names": ["face"]},
         "looks": {"reach": list(REACH), "detector": DETECTOR},
-        "threshold": {"score": 0.85, "proposal": 0.1, "nms": 0.4}, "figures": figures,
+        "threshold": {"score": 0.72, "proposal": 0.1, "nms": 0.4}, "figures": figures,
         "training": {
             "teacher": "YuNet n (ShiqiYu/libfacedetection.train, Apache-2.0), for landmarks and where nothing is annotated",
             "data": [

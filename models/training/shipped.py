@@ -32,16 +32,6 @@ def paired(network):
     return found
 
 
-def read_any(path, kind, images):
-    """The file's network as one of class `kind`, in whichever of its sizes fits; see `read`."""
-    shapes = [tuple(t.dims) for t in onnx.load(str(path)).graph.initializer]
-    for size in ({}, getattr(kind, "SMALL", {})):
-        network = kind(**size)
-        if shapes == [tuple(v.shape) for v in fold_batch_norm(network).state_dict().values()]:
-            return read(path, network, images)
-    raise ValueError(f"{path} is no {kind.__name__} of a known size")
-
-
 def read(path, network, images):
     """Gives `network` the weights and BatchNorms of the file at `path`, and returns it.
 
@@ -51,6 +41,8 @@ def read(path, network, images):
     values = [onnx.numpy_helper.to_array(t) for t in onnx.load(str(path)).graph.initializer]
     folded = fold_batch_norm(network)
     state = folded.state_dict()
+    if [v.shape for v in values] != [tuple(v.shape) for v in state.values()]:
+        raise ValueError(f"{path} is no {type(network).__name__} of this size")
     folded.load_state_dict({name: torch.from_numpy(v.copy()) for name, v in zip(state, values)})
 
     seen, plain = {}, dict(folded.named_modules())

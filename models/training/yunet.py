@@ -11,6 +11,7 @@ from augment import warp
 from detections import detect, overlap
 from faces_data import FLIPPED
 from networks import STRIDES
+from schedule import by_two
 
 
 class YuNet:
@@ -81,8 +82,18 @@ def agreed(picture, teacher):
     return found
 
 
-def learn(picture, teacher):
-    """Adds to a picture what the teacher sees in it; returns the boxes that it only suspects."""
+def learn(pictures, teacher):
+    """Adds to each picture what the teacher sees in it; returns the boxes that it only suspects."""
+    suspected = []
+    seen = by_two(lambda k: seen_in(pictures[k], teacher), range(len(pictures)))
+    for picture, (boxes, landmarks, doubtful) in zip(pictures, seen):
+        picture.boxes, picture.landmarks = boxes, landmarks
+        suspected.append(doubtful)
+    return suspected
+
+
+def seen_in(picture, teacher):
+    """A picture's boxes with the teacher's added, their landmarks, and the boxes that it only suspects."""
     annotated, boxes = len(picture.boxes) > 0, list(picture.boxes)
     points = [np.full((5, 2), np.nan) for _ in boxes]
     doubtful = []
@@ -94,6 +105,5 @@ def learn(picture, teacher):
             boxes.append(box), points.append(landmarks)
         elif not annotated:
             doubtful.append(box)
-    picture.boxes = np.array(boxes, np.float32).reshape(-1, 4)
-    picture.landmarks = np.array(points, np.float32).reshape(-1, 5, 2)
-    return np.array(doubtful).reshape(-1, 4)
+    return (np.array(boxes, np.float32).reshape(-1, 4), np.array(points, np.float32).reshape(-1, 5, 2),
+            np.array(doubtful).reshape(-1, 4))

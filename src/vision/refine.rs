@@ -69,9 +69,9 @@ impl Refiner {
         Ok(suppress(faces, self.card.threshold.nms))
     }
 
-    /// The face of a proposal, if each look finds one. Its box is the last look's, its landmarks and
-    /// its log-odds are the mean of all looks', the latter with a share of the detector's, which saw the
-    /// whole frame.
+    /// The face of a proposal, if each look finds one. Its box is the last look's. Its landmarks are the
+    /// mean of all looks', each weighed by the inverse area of its pixels; its log-odds the plain mean
+    /// with a share of the detector's, which saw the whole frame.
     fn judge(
         &mut self,
         frame: &RgbImage,
@@ -79,6 +79,7 @@ impl Refiner {
         threshold: f32,
     ) -> Result<Option<Detection>, String> {
         let Looks { reach, detector } = self.card.looks.clone();
+        let detail: f32 = reach.iter().map(|r| r.powi(-2)).sum();
         let (mut bbox, mut score, mut logits, mut landmarks) = (proposal.bbox, 0.0, 0.0, [[0.0; 2]; 5]);
         for (before, &reach_now) in reach.iter().enumerate() {
             let Some((logit, seen)) = self.look(frame, &bbox, reach_now, before % 2 == 1)? else {
@@ -91,8 +92,9 @@ impl Refiner {
                 return Ok(None);
             }
             bbox = seen.bbox;
+            let share = reach_now.powi(-2) / detail;
             for (mean, [x, y]) in landmarks.iter_mut().zip(seen.landmarks) {
-                *mean = [mean[0] + x / reach.len() as f32, mean[1] + y / reach.len() as f32];
+                *mean = [mean[0] + share * x, mean[1] + share * y];
             }
         }
         Ok(Some(Detection { bbox, landmarks, score }))
