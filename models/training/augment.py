@@ -69,15 +69,14 @@ def hide(rgb, box, rng):
                     [max(int((x1 - x0) / 2), 1), max(int((y1 - y0) / 2), 1)], 0, 0, 360, 255, -1)
     else:
         cv2.fillConvexPoly(mask, np.rint(corners).astype(np.int32), 255)
-    cover = np.empty_like(rgb)
     if rng.random() < 0.5:  # a piece of the picture itself
         cover = np.roll(rgb, (int(rng.integers(height)), int(rng.integers(width))), (0, 1))
     else:
-        cover[:] = rng.integers(0, 256, 3)
+        cover = np.broadcast_to(rng.integers(0, 256, 3).astype(np.uint8), rgb.shape)
     if kind >= 0.9:
-        rgb[mask > 0] = cv2.addWeighted(rgb, share := rng.uniform(0.35, 0.7), cover, 1 - share, 0)[mask > 0]
-    else:
-        rgb[mask > 0] = cover[mask > 0]
+        share = rng.uniform(0.35, 0.7)
+        cover = cv2.addWeighted(rgb, share, np.ascontiguousarray(cover), 1 - share, 0)
+    rgb[mask > 0] = cover[mask > 0]
 
 
 def warp(picture_rgb, matrix, size, border):
