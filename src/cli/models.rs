@@ -125,7 +125,7 @@ fn lines(place: &Place) -> anyhow::Result<Vec<Line>> {
     for task in TASKS {
         let named = configured(place, task);
         let live = shelf.live(task);
-        let inside = Network::card_inside(task)?;
+        let inside = Network::card(None, task)?;
         // Beside a detector from outside the refiner inside the program has nothing to refine.
         let own_detector = configured(place, Task::Detect).is_none() && shelf.live(Task::Detect).is_none();
         let is_inside = named.is_none() && live.is_none() && (task != Task::Refine || own_detector);
@@ -247,14 +247,8 @@ const RELOAD: &str = "at work after `systemctl reload shopguide`";
 
 /// The card of the model that the next start would take.
 fn at_work(place: &Place, task: Task) -> anyhow::Result<Card> {
-    match configured(place, task).cloned().or_else(|| Shelf::of_store(&place.storage.folder).live(task)) {
-        None => Ok(Network::card_inside(task)?),
-        Some(path) => {
-            let text =
-                std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-            Card::parse(&text).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))
-        }
-    }
+    let path = configured(place, task).cloned().or_else(|| Shelf::of_store(&place.storage.folder).live(task));
+    Ok(Network::card(path.as_deref(), task)?)
 }
 
 fn roll_back(place: &Place, of: Of) -> anyhow::Result<()> {
@@ -281,7 +275,7 @@ fn roll_back(place: &Place, of: Of) -> anyhow::Result<()> {
     hand_over(&place.storage.folder);
     let now = match now {
         Some(card) => card.id(),
-        None => format!("{}, the one inside the program", Network::card_inside(task)?.id()),
+        None => format!("{}, the one inside the program", Network::card(None, task)?.id()),
     };
     let words = format!("model for {task}: {before} -> {now}");
     note(&store, &words)?;

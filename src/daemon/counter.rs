@@ -150,7 +150,14 @@ impl Counter {
         // Without its shelf the page still says everything else; the training and `doctor` say what is wrong.
         let shelf = Shelf::of_store(store.folder());
         Ok(Kept {
-            networks: self.models.lock().unwrap_or_else(PoisonError::into_inner).cards.clone(),
+            networks: self
+                .models
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .cards
+                .all()
+                .cloned()
+                .collect(),
             rankers: shelf.list().unwrap_or_default(),
             judged: shelf.judged().unwrap_or_default(),
             counts: store.counts()?,

@@ -373,9 +373,10 @@ impl Desk {
         self.means.new_eyes.take_over(eyes, version);
         let seen = eyes.enrol(picture);
         let mut gallery = Gallery::new(eyes.model_id(), eyes.dimensions());
-        let calibration = models::calibration(eyes, self.means.store.folder());
+        let embedder = eyes.cards().embedder;
+        let calibration = models::calibration(&embedder, self.means.store.folder());
         let threshold =
-            self.means.threshold.unwrap_or(models::embedder(eyes, calibration.as_ref()).threshold);
+            self.means.threshold.unwrap_or(models::embedder(&embedder, calibration.as_ref()).threshold);
         drop(guard);
         if seen.is_ok() {
             gallery.extend(self.means.store.templates()?);

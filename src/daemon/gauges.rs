@@ -11,6 +11,7 @@ use crate::storage::backup;
 use crate::storage::backup::manifest::Manifest;
 use crate::storage::settings::StorageSettings;
 use crate::train::shelf::{Listed, Shelf};
+use crate::vision::card::Card;
 use crate::web::Status;
 use crate::web::status::Health;
 use prometheus_client::metrics::counter::Counter;
@@ -96,9 +97,9 @@ impl Watcher {
         now.models_refused.set(models.refused.len() as i64);
         now.model.clear();
         let at_work = [
-            ("detector", Some(models.detector)),
-            ("refiner", models.refiner),
-            ("embedder", Some(models.embedder)),
+            ("detector", Some(models.cards.detector.id())),
+            ("refiner", models.cards.refiner.as_ref().map(Card::id)),
+            ("embedder", Some(models.cards.embedder.id())),
             ("ranker", self.ranker()),
         ];
         for (task, model) in at_work {

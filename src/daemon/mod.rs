@@ -155,7 +155,8 @@ impl Daemon {
             Some(eyes) => (eyes, Vec::new()),
             None => models::load(&settings.vision, store.folder())?,
         };
-        let calibration = models::calibration(&eyes, store.folder());
+        let cards = eyes.cards();
+        let calibration = models::calibration(&cards.embedder, store.folder());
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("tokio")
@@ -199,7 +200,7 @@ impl Daemon {
         };
         let (decider, inputs) = sync_channel(DECIDER_QUEUE);
         let deciding = {
-            let embedder = models::embedder(&eyes, calibration.as_ref());
+            let embedder = models::embedder(&cards.embedder, calibration.as_ref());
             let (settled, metrics) = (eyes.settled(), metrics.clone());
             let (stocktake, asked) = stocktake::Asks::new();
             let (desired, live) = (desired.clone(), live.clone());
@@ -216,10 +217,10 @@ impl Daemon {
         let mailbox = Mailbox::new();
         let cameras =
             Arc::new(Cameras::start(&settings.cameras, clock.clone(), mailbox.clone(), brought.feeds)?);
-        let in_use = models::described(&eyes, refused_models, calibration.as_ref());
+        let in_use = models::described(cards.clone(), refused_models, calibration.as_ref());
         let in_use = Arc::new(Mutex::new(in_use));
         let new_eyes = models::NewEyes::default();
-        let models = Models::new(&eyes, store.folder(), decider.clone(), new_eyes.clone(), in_use.clone());
+        let models = Models::new(cards, store.folder(), decider.clone(), new_eyes.clone(), in_use.clone());
         let desk = Desk::new(
             settings.kiosks.clone(),
             eyes.another(),

@@ -9,8 +9,8 @@ use crate::ops::settings::Settings;
 use crate::publish::BusHealth;
 use crate::publish::label::{LabelHealth, Labels};
 use crate::storage::Store;
+use crate::vision::Cards;
 use crate::vision::admission::Refused;
-use crate::vision::card::Card;
 use crate::web::Status;
 use crate::web::status::{Health, Part, PartKind};
 use jiff::Timestamp;
@@ -23,18 +23,12 @@ pub type AskBus = Arc<dyn Fn() -> BusHealth + Send + Sync>;
 /// The models in use.
 #[derive(Debug, Clone)]
 pub struct Models {
-    /// Name and version.
-    pub detector: String,
-    /// Name and version, if there is one.
-    pub refiner: Option<String>,
-    /// Name and version.
-    pub embedder: String,
+    /// The cards of those at work.
+    pub cards: Cards,
     /// What set the threshold, if not the embedder's card.
     pub calibration: Option<String>,
     /// Models that the settings name and that were refused.
     pub refused: Vec<Refused>,
-    /// The cards of those at work.
-    pub cards: Vec<Card>,
 }
 
 /// Whom to ask.
@@ -126,14 +120,15 @@ fn camera(camera: &CameraHealth) -> Part {
 }
 
 fn models(models: &Models) -> Vec<Part> {
-    let own = |name: &str, id: &str| part(PartKind::Model, name, Health::Well, id.to_owned(), None);
+    let own = |name: &str, says: String| part(PartKind::Model, name, Health::Well, says, None);
     let refused = |refused: &Refused| {
         part(PartKind::Model, "refused", Health::Limited, refused.to_string(), Some(refused.remedy()))
     };
-    let mut parts = vec![own("detector", &models.detector)];
-    parts.extend(models.refiner.as_ref().map(|id| own("refiner", id)));
+    let Cards { detector, refiner, embedder } = &models.cards;
+    let mut parts = vec![own("detector", detector.id())];
+    parts.extend(refiner.as_ref().map(|card| own("refiner", card.id())));
     let calibration = models.calibration.as_ref().map_or_else(String::new, |c| format!("; {c}"));
-    parts.push(own("embedder", &format!("{}{calibration}", models.embedder)));
+    parts.push(own("embedder", format!("{}{calibration}", embedder.id())));
     parts.extend(models.refused.iter().map(refused));
     parts
 }

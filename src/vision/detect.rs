@@ -73,7 +73,7 @@ impl Detector {
     pub fn of_settings(settings: &VisionSettings) -> Result<Detector, ModelError> {
         let (path, refiner) = (settings.detector.as_deref(), settings.refiner.as_deref());
         let shapes = Network::open_shapes(path, None, Task::Detect)?;
-        let refiner = if path.is_none() || refiner.is_some() { Some(Refiner::open(refiner)?) } else { None };
+        let refiner = settings.refines().then(|| Refiner::open(refiner)).transpose()?;
         Ok(Self::of(shapes, refiner, settings.detector_threshold))
     }
 

@@ -3,10 +3,10 @@
 //! [`EMBEDDED_PER_FRAME`] a frame. What it remembers of a face ends with the face's track.
 
 use super::align;
-use super::card::Card;
+use super::card::{Card, Task};
 use super::detect::Detector;
 use super::embed::Embedder;
-use super::network::ModelError;
+use super::network::{ModelError, Network};
 use super::quality;
 use super::settings::VisionSettings;
 use super::track::Tracker;
@@ -96,6 +96,35 @@ impl Watched {
 /// at its frame; the mailbox gives a camera to one thread at a time.
 type Memory = Arc<Mutex<HashMap<CameraId, Watched>>>;
 
+/// The cards of the networks that eyes look with. A card names its network by hash, so eyes with the same
+/// cards see the same.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cards {
+    /// The detector's.
+    pub detector: Card,
+    /// The refiner's, if there is one.
+    pub refiner: Option<Card>,
+    /// The embedder's.
+    pub embedder: Card,
+}
+
+impl Cards {
+    /// Those of [`Eyes::load`] with these settings, without loading a network.
+    pub fn of(settings: &VisionSettings) -> Result<Cards, ModelError> {
+        let refiner = || Network::card(settings.refiner.as_deref(), Task::Refine);
+        Ok(Cards {
+            detector: Network::card(settings.detector.as_deref(), Task::Detect)?,
+            refiner: settings.refines().then(refiner).transpose()?,
+            embedder: Network::card(settings.embedder.as_deref(), Task::Embed)?,
+        })
+    }
+
+    /// All of them, in the order of the networks' work.
+    pub fn all(&self) -> impl Iterator<Item = &Card> {
+        [Some(&self.detector), self.refiner.as_ref(), Some(&self.embedder)].into_iter().flatten()
+    }
+}
+
 /// Detector, embedder and trackers.
 pub struct Eyes {
     pub(super) detector: Detector,
@@ -146,15 +175,13 @@ impl Eyes {
         self.embedder = other.embedder.clone();
     }
 
-    /// The networks' SHA-256, in the order of their work: two eyes with the same see the same.
-    pub fn hashes(&self) -> Vec<&str> {
-        self.cards().map(|card| card.sha256.as_str()).collect()
-    }
-
-    /// The networks' cards, in the order of their work.
-    pub fn cards(&self) -> impl Iterator<Item = &Card> {
-        let cards = [Some(self.detector.card()), self.detector.refiner(), Some(self.embedder.card())];
-        cards.into_iter().flatten()
+    /// The networks' cards.
+    pub fn cards(&self) -> Cards {
+        Cards {
+            detector: self.detector.card().clone(),
+            refiner: self.detector.refiner().cloned(),
+            embedder: self.embedder.card().clone(),
+        }
     }
 
     /// The embedder's name and version, as templates remember it.
@@ -176,11 +203,6 @@ impl Eyes {
     /// The detector's name and version.
     pub fn detector_id(&self) -> String {
         self.detector.card().id()
-    }
-
-    /// The refiner's name and version, if the detector has one.
-    pub fn refiner_id(&self) -> Option<String> {
-        self.detector.refiner().map(Card::id)
     }
 
     /// The shared list of settled tracks, for the thread that decides.
@@ -338,6 +360,28 @@ impl Eyes {
         for track in ended {
             watched.attention.remove(track);
             settled.remove(track);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cards_of_settings_are_those_of_the_eyes_that_they_load() {
+        let detector = std::path::PathBuf::from("models/detector-320.toml");
+        let of_their_own = VisionSettings { detector: Some(detector), ..VisionSettings::default() };
+        for (settings, names) in [
+            (
+                VisionSettings::default(),
+                &["shopguide-detector", "shopguide-refiner", "shopguide-embedder"][..],
+            ),
+            (of_their_own, &["shopguide-detector", "shopguide-embedder"][..]),
+        ] {
+            let cards = Cards::of(&settings).unwrap();
+            assert_eq!(cards.all().map(|card| card.name.as_str()).collect::<Vec<_>>(), names);
+            assert!(cards == Eyes::load(&settings).unwrap().cards());
         }
     }
 }

@@ -24,7 +24,7 @@ pub mod shelf;
 pub mod track;
 
 pub use enrol::EnrolError;
-pub use eyes::{Eyes, Settled, Timings};
+pub use eyes::{Cards, Eyes, Settled, Timings};
 pub use network::ModelError;
 
 use crate::clock::Now;

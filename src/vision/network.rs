@@ -36,6 +36,11 @@ fn inside(task: Task) -> (&'static str, &'static [u8]) {
     }
 }
 
+/// How errors name the model of the card at `path`, or the one inside the program.
+fn named(path: Option<&Path>, task: Task) -> String {
+    path.map_or_else(|| format!("inside the program ({task})"), |path| path.display().to_string())
+}
+
 /// A model that was refused, and why; the caller keeps the one it has.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("model {model}: {problem}")]
@@ -155,11 +160,13 @@ impl Network {
         Source::read(path, None, task).and_then(|source| source.network(source.card.clone()))
     }
 
-    /// The card of the network inside the program.
-    pub fn card_inside(task: Task) -> Result<Card, ModelError> {
-        let broken =
-            |e| ModelError { model: format!("inside the program ({task})"), problem: Problem::Card(e) };
-        Card::parse(inside(task).0).map_err(broken)
+    /// The card at `path`, or that of the network inside the program; the network itself is not read.
+    pub fn card(path: Option<&Path>, task: Task) -> Result<Card, ModelError> {
+        let card = match path {
+            Some(path) => read_limited(path, card::CARD_LIMIT).and_then(|bytes| read_card(&bytes)),
+            None => Card::parse(inside(task).0).map_err(Problem::Card),
+        };
+        card.map_err(|problem| ModelError { model: named(path, task), problem })
     }
 
     /// Opens the network of the card at `path`, whose file lies beside it or else in `weights`.
@@ -235,10 +242,7 @@ struct Source {
 impl Source {
     /// Reads the card at `path` with its file, beside it or else in `weights`, or those inside the program.
     fn read(path: Option<&Path>, weights: Option<&Path>, task: Task) -> Result<Source, ModelError> {
-        let model = match path {
-            Some(path) => path.display().to_string(),
-            None => format!("inside the program ({task})"),
-        };
+        let model = named(path, task);
         let read = match path {
             Some(path) => files(path, weights),
             None => {

@@ -25,6 +25,14 @@ pub struct VisionSettings {
     pub detector_threshold: Option<f32>,
 }
 
+impl VisionSettings {
+    /// Whether a refiner looks at what the detector proposes: the one inside the program knows nothing of
+    /// a detector from outside.
+    pub fn refines(&self) -> bool {
+        self.refiner.is_some() || self.detector.is_none()
+    }
+}
+
 impl Default for VisionSettings {
     fn default() -> Self {
         Self {
