@@ -1,6 +1,6 @@
 """Trains the face embedder by distillation and exports it.
 
-    python embedder.py --data DATA --work WORK --steps 4000 [--rendered FOLDER] [--resume]
+    python embedder.py --data DATA --work WORK [--rendered FOLDER ..] [--steps 7300] [--resume]
 
 Every step makes some fresh augmented views and asks the teacher for its embedding of each view
 itself, never of the clean picture: a label from the clean picture teaches the network to give up
@@ -34,7 +34,7 @@ from detections import detect, letterbox
 from export import MEAN, SCALE, export
 from faces_data import Picture, read_identities, read_rendered, read_wider
 from muon import Muon
-from networks import Embedder, grow
+from networks import Embedder
 from open_set import collapsed, open_set, verification
 import schedule
 import shipped
@@ -201,7 +201,9 @@ class Ring:
 
     UNIT = 24  # steps of the byte to one deviation
 
-    def __init__(self, folder, capacity, mode):
+    def __init__(self, folder, capacity):
+        mode = "r+" if (folder / "views_groups.u8").exists() else "w+"
+
         def array(name, shape, kind):
             return np.memmap(folder / name, kind, mode, shape=(capacity, *shape))
 
@@ -214,11 +216,6 @@ class Ring:
         self.map7 = array("views_map7.i8", (128, 7, 7), np.int8)
         self.parts = [self.crops, self.groups, self.classes, self.labels, self.map14, self.map7]
 
-    @staticmethod
-    def full(folder):
-        """The ring of an earlier run, to be read only. It must be full."""
-        return Ring(folder, (folder / "views_groups.u8").stat().st_size, "r")
-
     def take(self, rows):
         return [part[rows] for part in self.parts]
 
@@ -228,17 +225,14 @@ class Ring:
 
 
 class Views:
-    """Labelled views: a ring of new ones in WORK and perhaps that of an earlier run.
+    """Labelled views, in a ring in WORK.
 
     The views of the next step are made beside the present one; which views there are depends on the
     seed alone.
     """
 
-    def __init__(self, folder, capacity, pools, shares, teacher, seed, blends, earlier=None):
-        self.earlier = Ring.full(earlier) if earlier else None
-        if earlier and not (folder / "views_scale.npz").exists():
-            (folder / "views_scale.npz").write_bytes((earlier / "views_scale.npz").read_bytes())
-        self.ring = Ring(folder, capacity, "r+" if (folder / "views_groups.u8").exists() else "w+")
+    def __init__(self, folder, capacity, pools, shares, teacher, seed, blends):
+        self.ring = Ring(folder, capacity)
         self.worker, self.coming = ThreadPoolExecutor(1), None
         self.count, self.blends = 0, blends
         self.pools, self.teacher, self.seed = pools, teacher, seed
@@ -287,19 +281,13 @@ class Views:
     def draw(self, fresh, number, rng):
         """`number` views, the first `fresh` of them new; of the others each kept one is as likely."""
         new = self.grow(fresh) if fresh else np.zeros(0, int)
-        kept = min(self.count, self.ring.capacity)
-        past = self.earlier.capacity if self.earlier else 0
-        rows = rng.integers(0, kept + past, number - fresh)
-        parts = [self.ring.take(np.concatenate([new, rows[rows < kept]]))]
-        if past:
-            parts.append(self.earlier.take(np.sort(rows[rows >= kept] - kept)))
-        return [np.concatenate(part) for part in zip(*parts)]
+        kept = rng.integers(0, min(self.count, self.ring.capacity), number - fresh)
+        return self.ring.take(np.concatenate([new, kept]))
 
     def anchors(self, number, rng):
         """The teacher's embeddings of some kept views of photographs."""
-        ring = self.earlier or self.ring
-        rows = rng.integers(0, ring.capacity if self.earlier else min(self.count, ring.capacity), number)
-        return ring.labels[rows[ring.groups[rows] < 3]].astype(np.float32)
+        rows = rng.integers(0, min(self.count, self.ring.capacity), number)
+        return self.ring.labels[rows[self.ring.groups[rows] < 3]].astype(np.float32)
 
 
 class MarginLoss(torch.nn.Module):
@@ -435,27 +423,23 @@ def card(figures, teacher_figures, thresholds, version, rendered):
 
 
 def main():
-    parser = schedule.arguments_of(__doc__, 10_500, 128, 250)
+    parser = schedule.arguments_of(__doc__, 7_300, 128, 250)
     parser.add_argument("--rendered-share", type=float, default=0.15)
     parser.add_argument("--fresh", type=int, default=32, help="new views a step")
-    parser.add_argument("--first", type=int, default=4096, help="views before the first step")
-    parser.add_argument("--capacity", type=int, default=200_000)
-    parser.add_argument("--optimiser", choices=["adamw", "muon"], default="muon")
-    parser.add_argument("--rate", type=float, help="default 0.003 for adamw, 0.02 for muon")
+    parser.add_argument("--first", type=int, default=6144, help="views before the first step")
+    parser.add_argument("--capacity", type=int, default=100_000, help="views kept to be drawn again")
+    parser.add_argument("--rate", type=float, default=0.02)
     parser.add_argument("--blends", type=float, default=0.35, help="share of a photograph's views blended with another")
     parser.add_argument("--identity-weight", type=float, default=0.05)
-    parser.add_argument("--neighbour-weight", type=float, default=0.1)
+    parser.add_argument("--neighbour-weight", type=float, default=0.2)
     parser.add_argument("--anchors", type=int, default=4096, help="faces among which neighbours are compared")
     parser.add_argument("--hint-weight", type=float, default=4.0,
                         help="of the teacher's feature maps at the start; a fifth of it at the end")
     parser.add_argument("--rendered-identity", type=float, default=5.0,
                         help="weight of a rendered face's identity against a photograph's")
     parser.add_argument("--measure-every", type=int, default=1000)
-    parser.add_argument("--small", action="store_true", help="train the smaller network, to grow from later")
-    parser.add_argument("--grow-from", type=Path, 
-                        help="a shipped embedder.onnx, or WORK of a smaller network: begin with its weights (and draw its views, too)")
+    parser.add_argument("--begin-with", type=Path, help="a shipped embedder.onnx, to go on from its weights")
     parser.add_argument("--restart-schedule", action="store_true", help="with --resume: keep the weights only")
-    parser.add_argument("--stop-at", type=int, help="stop before this step (the schedule is not changed)")
     arguments = parser.parse_args()
 
     torch.set_num_threads(arguments.threads)
@@ -487,37 +471,28 @@ def main():
     teacher_figures = {k: figures_of(teacher_embeddings[k], teacher(mirror(v[0])), v[1])[0] for k, v in sets.items()}
     print("teacher", teacher_figures, flush=True)
 
-    as_shipped = arguments.grow_from and arguments.grow_from.suffix == ".onnx"
-    views = Views(arguments.work, arguments.capacity, pools, shares, teacher, arguments.seed, arguments.blends,
-                  None if as_shipped else arguments.grow_from)
     checkpoint = arguments.work / "embedder.pt"
+    if arguments.resume and checkpoint.exists() and not (arguments.work / "views_groups.u8").exists():
+        parser.error(f"{arguments.work} has a checkpoint but no views; go on from an exported file by --begin-with")
+    views = Views(arguments.work, arguments.capacity, pools, shares, teacher, arguments.seed, arguments.blends)
     resumed = arguments.resume and checkpoint.exists()
 
     def first_views():
         while views.count < arguments.first:
             views.grow(arguments.fresh)
-    network = Embedder(**(Embedder.SMALL if arguments.small else {})).to(memory_format=torch.channels_last)
+
+    network = Embedder().to(memory_format=torch.channels_last)
     margin = MarginLoss(len(views.class_of))
     adapters = torch.nn.ModuleList(torch.nn.Conv2d(c, 128, 1) for c in network.channels[2:]).to(memory_format=torch.channels_last)
-    if as_shipped and not resumed:
+    if arguments.begin_with and not resumed:
         first_views()
-        begin_as_shipped(arguments.grow_from, network, adapters, views)
-    elif arguments.grow_from and not resumed:
-        state = torch.load(arguments.grow_from / "embedder.pt", weights_only=True)
-        grow(network, state["average"])
-        margin.load_state_dict(state["margin"])
-        adapters.load_state_dict(state["adapters"])
+        begin_as_shipped(arguments.begin_with, network, adapters, views)
     average = Average(network)
-    if arguments.optimiser == "muon":
-        matrices = [p for p in network.parameters() if p.ndim == 4]
-        others = [p for p in network.parameters() if p.ndim != 4]
-        rate = arguments.rate or 0.02
-        optimisers = [Muon(matrices, lr=rate, weight_decay=0.01),
-                      torch.optim.AdamW([{"params": others}, {"params": margin.parameters()}, {"params": adapters.parameters()}], lr=0.15 * rate, weight_decay=0.0)]
-    else:
-        rate = arguments.rate or 3e-3
-        optimisers = [torch.optim.AdamW([{"params": network.parameters()}, {"params": margin.parameters()}, {"params": adapters.parameters()}],
-                                        lr=rate, weight_decay=0.02)]
+    matrices = [p for p in network.parameters() if p.ndim == 4]
+    others = [p for p in network.parameters() if p.ndim != 4]
+    optimisers = [Muon(matrices, lr=arguments.rate, weight_decay=0.01),
+                  torch.optim.AdamW([{"params": others}, {"params": margin.parameters()}, {"params": adapters.parameters()}],
+                                    lr=0.15 * arguments.rate, weight_decay=0.0)]
     base_rates = [[g["lr"] for g in o.param_groups] for o in optimisers]
 
     start = 0
@@ -525,20 +500,12 @@ def main():
         state = torch.load(checkpoint, weights_only=True)
         average.network.load_state_dict(state["average"])
         network.load_state_dict(state["average" if arguments.restart_schedule else "network"])
-        with torch.no_grad():
-            old = state["margin"]
-            margin.centres[: len(old["centres"])] = old["centres"]
-            margin.seen[: len(old["seen"])] = old["seen"]
+        margin.load_state_dict(state["margin"])
         adapters.load_state_dict(state["adapters"])
         views.count = state["views"]
         if not arguments.restart_schedule:
             for o, s in zip(optimisers, state["optimisers"]):
                 o.load_state_dict(s)
-            for o in optimisers:  # classes added since then have no moments yet
-                for p, moments in o.state.items():
-                    for key, value in moments.items():
-                        if value.ndim and len(value) < len(p):
-                            moments[key] = torch.cat([value, torch.zeros_like(p[len(value):])])
             start = state["step"]
 
     def save(step):
@@ -553,13 +520,12 @@ def main():
             export(average.network, arguments.out, "embedder", (1, 3, SIDE, SIDE), ["embedding"],
                    card(figures, teacher_figures, thresholds, arguments.card_version, bool(arguments.rendered)))
 
-    stop = min(arguments.steps, arguments.stop_at or arguments.steps)
-    if start < stop:
+    if start < arguments.steps:
         first_views()
     print(f"{views.count} views, {time.time() - began:.0f}s", flush=True)
     network.train()
     began, sums, views_time = time.time(), np.zeros(6), 0.0
-    for step in range(start, stop):
+    for step in range(start, arguments.steps):
         mark = time.time()
         rng = np.random.default_rng([arguments.seed, 1, step])
         crops, groups, classes, labels, *teacher_maps = views.draw(arguments.fresh, arguments.batch, rng)
@@ -610,10 +576,10 @@ def main():
             sums[:] = 0
         if (step + 1) % arguments.every == 0:
             save(step + 1)
-        if (step + 1) % arguments.measure_every == 0 and step + 1 < stop:
+        if (step + 1) % arguments.measure_every == 0 and step + 1 < arguments.steps:
             finish()
-    if start < stop:
-        save(stop)
+    if start < arguments.steps:
+        save(arguments.steps)
     finish()
 
 

@@ -114,8 +114,6 @@ class Embedder(nn.Module):
     the teacher's.
     """
 
-    SMALL = {"blocks": (0, 2, 2)}
-
     def __init__(self, channels=(16, 48, 96, 160), blocks=(1, 3, 3), dimensions=128, last=256):
         super().__init__()
         self.channels = channels
@@ -141,21 +139,3 @@ class Embedder(nn.Module):
 
     def forward(self, x):
         return self.maps(x)[0]
-
-
-def grow(network, smaller):
-    """Takes over the weights (a state) of a smaller network of the same kind, and what it computes.
-
-    Wider layers: the old channels lie first and read nothing of the new ones. Further residual blocks
-    add nothing to begin with. Both begin to count as soon as the network is trained.
-    """
-    state = network.state_dict()
-    for name, value in state.items():
-        if name in smaller:
-            old = smaller[name]
-            if value.ndim == 4:
-                value[: old.shape[0]] = 0
-            value[tuple(slice(n) for n in old.shape)] = old
-    for name, module in network.named_modules():
-        if isinstance(module, Residual) and f"{name}.body.0.0.weight" not in smaller:
-            nn.init.zeros_(module.body[-1][1].weight)

@@ -232,27 +232,29 @@ def refined(network, frame, boxes, reach, mirror=False):
 def cascade(network, detector, low, high, most=96):
     """Detector and refiner together, as the appliance has them: a frame to scores, boxes and landmarks.
 
-    What has half of the wanted score after a look is looked at again, about its new box. The landmarks
-    are the mean of all looks, by their SHARES.
+    What has half of the wanted score after a look is looked at again, about its new box. The box is the mean
+    of all looks', and so are the landmarks, by their SHARES.
     """
 
     def run(frame):
         proposed, boxes, _ = detect(detector.grids(frame), low, 0.5)  # best first
         proposed, boxes = proposed[:most], boxes[:most]
-        logits, points = np.zeros(len(boxes)), np.zeros((len(boxes), 5, 2))
+        logits, points, mean = np.zeros(len(boxes)), np.zeros((len(boxes), 5, 2)), np.zeros((len(boxes), 4))
         for before, reach in enumerate(REACH):
             seen, boxes, places = refined(network, frame, boxes, reach, before % 2 == 1)
             logits = logits + seen
             points = points + places * SHARES[before]
+            mean = mean + boxes / len(REACH)
             odds = logits / (before + 1) + DETECTOR * np.log(1 / (1 / proposed.clip(1e-6, 1 - 1e-6) - 1))
             scores = 1 / (1 + np.exp(-odds))
             hope = scores >= (high if before + 1 == len(REACH) else 0.5 * high)
-            proposed, logits, boxes, points, scores = (v[hope] for v in (proposed, logits, boxes, points, scores))
+            proposed, logits, boxes, points, mean, scores = (
+                v[hope] for v in (proposed, logits, boxes, points, mean, scores))
         kept = []
         for i in np.argsort(-scores):
-            if all(overlap(boxes[i : i + 1], boxes[j : j + 1])[0, 0] <= 0.4 for j in kept):
+            if all(overlap(mean[i : i + 1], mean[j : j + 1])[0, 0] <= 0.4 for j in kept):
                 kept.append(i)
-        return scores[kept], boxes[kept], points[kept]
+        return scores[kept], mean[kept], points[kept]
 
     return run
 

@@ -69,9 +69,9 @@ impl Refiner {
         Ok(suppress(faces, self.card.threshold.nms))
     }
 
-    /// The face of a proposal, if each look finds one. Its box is the last look's. Its landmarks are the
-    /// mean of all looks', each weighed by the inverse area of its pixels; its log-odds the plain mean
-    /// with a share of the detector's, which saw the whole frame.
+    /// The face of a proposal, if each look finds one, about the box of the look before. Its box is the mean
+    /// of all looks'; its landmarks too, each look weighed by the inverse area of its pixels; its log-odds
+    /// the plain mean with a share of the detector's, which saw the whole frame.
     fn judge(
         &mut self,
         frame: &RgbImage,
@@ -80,24 +80,27 @@ impl Refiner {
     ) -> Result<Option<Detection>, String> {
         let Looks { reach, detector } = self.card.looks.clone();
         let detail: f32 = reach.iter().map(|r| r.powi(-2)).sum();
-        let (mut bbox, mut score, mut logits, mut landmarks) = (proposal.bbox, 0.0, 0.0, [[0.0; 2]; 5]);
+        let (mut about, mut logits) = (proposal.bbox, 0.0);
+        let nothing = Rect { x: 0.0, y: 0.0, w: 0.0, h: 0.0 };
+        let mut face = Detection { bbox: nothing, landmarks: [[0.0; 2]; 5], score: 0.0 };
         for (before, &reach_now) in reach.iter().enumerate() {
-            let Some((logit, seen)) = self.look(frame, &bbox, reach_now, before % 2 == 1)? else {
+            let Some((logit, seen)) = self.look(frame, &about, reach_now, before % 2 == 1)? else {
                 return Ok(None);
             };
             logits += logit;
-            score = sigmoid(logits / (before + 1) as f32 + detector * log_odds(proposal.score));
+            face.score = sigmoid(logits / (before + 1) as f32 + detector * log_odds(proposal.score));
             let least = if before + 1 == reach.len() { threshold } else { HOPE * threshold };
-            if score < least {
+            if face.score < least {
                 return Ok(None);
             }
-            bbox = seen.bbox;
+            about = seen.bbox;
+            face.bbox = face.bbox.plus(&seen.bbox, 1.0 / reach.len() as f32);
             let share = reach_now.powi(-2) / detail;
-            for (mean, [x, y]) in landmarks.iter_mut().zip(seen.landmarks) {
+            for (mean, [x, y]) in face.landmarks.iter_mut().zip(seen.landmarks) {
                 *mean = [mean[0] + share * x, mean[1] + share * y];
             }
         }
-        Ok(Some(Detection { bbox, landmarks, score }))
+        Ok(Some(face))
     }
 
     /// One look at the square about a box: the face's logit, and where it is.
@@ -116,6 +119,19 @@ impl Refiner {
         let (card, side) = (&self.card, (REFINER_SIDE, REFINER_SIDE));
         let outputs = self.network.run(|input| lay_out(view.as_raw(), side, card, input))?;
         Ok(square.face(outputs.values(0), mirrored))
+    }
+}
+
+impl Rect {
+    /// Each number with a share of the other's added.
+    fn plus(&self, other: &Rect, share: f32) -> Rect {
+        let sum = |mine: f32, theirs: f32| mine + share * theirs;
+        Rect {
+            x: sum(self.x, other.x),
+            y: sum(self.y, other.y),
+            w: sum(self.w, other.w),
+            h: sum(self.h, other.h),
+        }
     }
 }
 
