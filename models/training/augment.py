@@ -41,6 +41,15 @@ def photometric(rgb, rng, strength=1.0):
     return x
 
 
+def bent(rgb, rng):
+    """The picture under a smooth random displacement of a few pixels: faces that nobody has."""
+    height, width = rgb.shape[:2]
+    coarse = rng.normal(0, rng.uniform(1, 7), (2, 9, 9)).astype(np.float32)
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    dx, dy = (cv2.resize(c, (width, height), interpolation=cv2.INTER_CUBIC) for c in coarse)
+    return cv2.remap(rgb, x + dx, y + dy, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+
+
 def hide(rgb, box, rng):
     """Hides up to half of the face in a box (x, y, w, h) of the picture, in place: a mask or an instrument
     before it, a hat, a shoulder at its side, something small, or a pane of glass over all of it."""

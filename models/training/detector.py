@@ -5,7 +5,8 @@
 DATA holds `faces/` (WIDER FACE and LFW parts) and `models/yunet_n_dynamic.onnx`, the teacher.
 Every training frame is cut and pasted from pictures; the teacher looks at the clean frame, the
 network at the same frame in bad light and with some faces partly hidden, and the network learns the
-teacher's grids cell by cell.
+teacher's grids cell by cell. With `--matched N` the teacher looks at N of the new frames as the network
+sees them, blended, bent and in bad light.
 Annotated faces that the teacher misses are added, and rendered pictures bring their own truth.
 A checkpoint in WORK every few hundred steps makes a run resumable; `--steps 0` only measures and
 exports. The same seed draws the same frames.
@@ -22,7 +23,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from augment import hide, photometric, warp
+from augment import bent, hide, photometric, warp
 from detections import landmark_error, overlap, decode, recall_by_size, detect, letterbox
 from export import MEAN, SCALE, export
 from faces_data import FLIPPED, read_identities, read_rendered, read_wider
@@ -106,8 +107,22 @@ class Frames:
                 landmarks = landmarks[:, FLIPPED]
         return tile, boxes, landmarks
 
-    def draw(self, rng, again):
-        """A frame in some light with its targets; with `again`, a recent frame in another light."""
+    def draw(self, rng, again, matched=False):
+        """A frame in some light with its targets; with `again`, a recent frame in another light.
+
+        With `matched` the teacher sees what the network sees, a frame that may be two in one and bent, and its
+        word alone counts: so it can be asked about far more than there are pictures.
+        """
+        if matched:
+            frame = self.paste(rng)[0]
+            if rng.random() < 0.6:
+                frame = cv2.addWeighted(frame, share := rng.uniform(0.4, 0.8), self.paste(rng)[0], 1 - share, 0)
+            if rng.random() < 0.5:
+                frame = bent(frame, rng)
+            frame = photometric(frame, rng)
+            grids, maps = self.teacher.look(frame)
+            weights = [np.ones((2, *g.shape[1:]), np.float32) for g in grids]
+            return frame, [g.astype(np.float32) for g in grids], weights, [m.astype(np.float16) for m in maps]
         if again and len(self.recent) > 200:
             frame, *lesson = self.recent[int(rng.integers(len(self.recent)))]
         else:
@@ -121,6 +136,11 @@ class Frames:
         return photometric(frame, rng), *lesson
 
     def compose(self, rng):
+        frame, known, tiles = self.paste(rng)
+        return frame, *self.targets(frame, known, tiles)
+
+    def paste(self, rng):
+        """A frame cut and pasted from pictures, the faces known in it, and the tiles whose faces all are."""
         frame = np.empty((SIDE, SIDE, 3), np.uint8)
         style = rng.random()
         if style < 0.45:
@@ -144,7 +164,7 @@ class Frames:
                     shift = np.array([x0, y0])
                     known.append((np.concatenate([box[:2] + shift, box[2:]]), points + shift,
                                   visible, picture.complete))
-        return frame, *self.targets(frame, known, tiles)
+        return frame, known, tiles
 
     def targets(self, frame, known, tiles):
         """Teacher's grids, mended where the truth is known; two weights per cell, one for the score
@@ -301,6 +321,8 @@ def main():
     parser = schedule.arguments_of(__doc__, 13_000, 16, 500)
     parser.add_argument("--rendered-share", type=float, default=0.15)
     parser.add_argument("--fresh", type=int, default=12, help="new frames a step; the others are recent ones in another light")
+    parser.add_argument("--matched", type=int, default=0,
+                        help="of the new frames, those of which the teacher sees what the network does: blended, bent, in bad light")
     parser.add_argument("--rate", type=float, default=0.02)
     parser.add_argument("--hint-weight", type=float, default=0.3,
                         help="of the teacher's feature maps at the start; a fifth of it at the end")
@@ -369,7 +391,7 @@ def main():
     def draw(step):
         rng = np.random.default_rng([arguments.seed, step])
         cv2.setRNGSeed(int(rng.integers(1 << 31)))
-        batch = [frames.draw(rng, i >= arguments.fresh) for i in range(arguments.batch)]
+        batch = [frames.draw(rng, i >= arguments.fresh, i < arguments.matched) for i in range(arguments.batch)]
         return np.stack([b[0] for b in batch]), *([np.stack(level) for level in zip(*[b[k] for b in batch])]
                                                   for k in (1, 2, 3))
 
