@@ -41,10 +41,10 @@ def photometric(rgb, rng, strength=1.0):
     return x
 
 
-def bent(rgb, rng):
-    """The picture under a smooth random displacement of a few pixels: faces that nobody has."""
+def bent(rgb, rng, knots=9, most=7.0):
+    """The picture under a smooth random displacement of up to `most` pixels' deviation: faces that nobody has."""
     height, width = rgb.shape[:2]
-    coarse = rng.normal(0, rng.uniform(1, 7), (2, 9, 9)).astype(np.float32)
+    coarse = rng.normal(0, rng.uniform(most / 7, most), (2, knots, knots)).astype(np.float32)
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     dx, dy = (cv2.resize(c, (width, height), interpolation=cv2.INTER_CUBIC) for c in coarse)
     return cv2.remap(rgb, x + dx, y + dy, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
