@@ -25,13 +25,13 @@ import torch
 import torch.nn.functional as F
 
 from augment import bent, hide, photometric, warp
-from detections import detect, letterbox, overlap
+from detections import decode, detect, letterbox, overlap
 from export import MEAN, SCALE, export
 from faces_data import FLIPPED, read_identities, read_rendered, read_wider
 import schedule
 import shipped
 from muon import Muon
-from networks import STRIDES, Refiner
+from networks import Refiner
 from schedule import Average
 from yunet import YuNet, learn
 
@@ -98,35 +98,21 @@ def moved(box, rng, by):
 class Judge(YuNet):
     """YuNet's view of crops: what it learnt of faces and of what is none from ten times the pictures."""
 
-    # A box that overlaps this one, in the middle of the crop, is of what the crop is about.
-    MIDDLE = np.array([(SIDE - 38) / 2, (SIDE - 38) / 2, 38, 38])
+    # A square in the middle of the crop; what overlaps it is what the crop is about.
+    MIDDLE = np.array([13.0, 13.0, 38.0, 38.0])
 
-    def maps(self, images):
-        """Its feature maps at 8x8 and 4x4 places."""
-        return self.seen(images)[0]
-
-    def seen(self, images):
-        """Its feature maps, and of each crop the best face in the middle: score, then VALUES in units of the crop."""
-        x = (images / SCALE + MEAN).flip(1).numpy()
-        names = [*self.MAPS[:2], *self.names]
-        out = dict(zip(names, self.session.run(names, {"input": np.ascontiguousarray(x)})))
-        scores, boxes, points = [], [], []
-        for s in STRIDES:
-            side = SIDE // s
-            cells = np.stack(np.meshgrid(np.arange(side), np.arange(side)), -1).reshape(-1, 2)
-            scores.append(np.sqrt(np.clip(out[f"cls_{s}"] * out[f"obj_{s}"], 0, 1))[..., 0])
-            middle, size = (out[f"bbox_{s}"][..., :2] + cells) * s, np.exp(out[f"bbox_{s}"][..., 2:]) * s
-            boxes.append(np.concatenate([middle - size / 2, size], -1))
-            points.append((out[f"kps_{s}"].reshape(len(x), -1, 5, 2) + cells[:, None]) * s)
-        scores, boxes, points = (np.concatenate(part, 1) for part in (scores, boxes, points))
-        near = overlap(boxes.reshape(-1, 4), self.MIDDLE[None]).reshape(scores.shape)
-        best = np.where(near > 0.25, scores, 0).argmax(1)
-        rows = np.arange(len(x))
-        found = np.where(near[rows, best] > 0.25, scores[rows, best], 0)
-        box, places = boxes[rows, best], points[rows, best]
-        middle = (box[:, :2] + box[:, 2:] / 2) / SIDE - 0.5
-        values = np.concatenate([middle, np.log(box[:, 2:] / SIDE), (places / SIDE - 0.5).reshape(-1, 10)], 1)
-        return [torch.from_numpy(out[m]) for m in self.MAPS[:2]], found.astype(np.float32), values.astype(np.float32)
+    def seen(self, crops):
+        """Of RGB crops: its feature maps at 8x8 and at 4x4 places, and of each the best face in the middle, its score
+        and its VALUES."""
+        maps, scores, values = [], [], []
+        for crop in crops:
+            grids, seen = self.look(crop)
+            score, boxes, points = decode(grids, 0.0)
+            score = score * (overlap(boxes, self.MIDDLE[None])[:, 0] > 0.25)
+            best = int(score.argmax())
+            maps.append(seen[:2]), scores.append(score[best])
+            values.append(aim(self.MIDDLE, SIDE / self.MIDDLE[2], boxes[best], points[best]))
+        return [torch.from_numpy(np.stack(m)) for m in zip(*maps)], np.array(scores), np.stack(values)
 
 
 class Source:
@@ -355,14 +341,14 @@ def main():
     average = Average(network, 0.999)
     adapters = torch.nn.ModuleList(torch.nn.Conv2d(c, YuNet.MAP_VALUES, 1) for c in network.channels[2:])
     adapters = adapters.to(memory_format=torch.channels_last)
-    first = teacher.maps(normal(crops[:2048].numpy()))
+    first, *_ = teacher.seen(crops[:2048].numpy())
     scales = [(m.mean((0, 2, 3))[:, None, None],
                torch.maximum(d := m.std((0, 2, 3)), 0.2 * d.median())[:, None, None]) for m in first]
-    judge = torch.nn.Linear(network.head.in_channels, 1)  # says what the teacher says; not exported
-    torch.nn.init.zeros_(judge.weight)
+    copyist = torch.nn.Linear(network.head.in_channels, 1)  # says what the teacher says; not exported
+    torch.nn.init.zeros_(copyist.weight)
     matrices = [p for n, p in network.named_parameters() if p.ndim == 4 and not n.startswith("head")]
     others = [p for n, p in network.named_parameters() if p.ndim != 4 or n.startswith("head")]
-    others += [*adapters.parameters(), *judge.parameters()]
+    others += [*adapters.parameters(), *copyist.parameters()]
     optimisers = [Muon(matrices, lr=arguments.rate, weight_decay=0.01),
                   torch.optim.AdamW(others, lr=0.15 * arguments.rate, weight_decay=0.0)]
     bases = [o.param_groups[0]["lr"] for o in optimisers]
@@ -370,7 +356,7 @@ def main():
     if arguments.resume and checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
         network.load_state_dict(state["network"]), average.network.load_state_dict(state["average"])
-        adapters.load_state_dict(state["adapters"]), judge.load_state_dict(state["judge"])
+        adapters.load_state_dict(state["adapters"]), copyist.load_state_dict(state["copyist"])
         for o, saved in zip(optimisers, state["optimisers"]):
             o.load_state_dict(saved)
         start = state["step"]
@@ -414,7 +400,7 @@ def main():
         for k, other in zip(np.flatnonzero(blended), rng.integers(0, len(crops), int(blended.sum()))):
             share = rng.uniform(0.4, 0.8)
             batch[k] = bent(cv2.addWeighted(batch[k], share, crops[other].numpy(), 1 - share, 0), rng, 5, 2.0)
-        maps, word, seen = teacher.seen(normal(batch))
+        maps, word, seen = teacher.seen(batch)
         target = np.where(blended[:, None], seen, target.numpy())
         weight = np.where(blended[:, None], np.outer(np.where(word > 0.4, word, 0), [1, 0]), weights[rows].numpy())
         for k in np.flatnonzero(~blended & (labels[rows] > 0).numpy() & (rng.random(len(rows)) < arguments.hidden)):
@@ -440,7 +426,7 @@ def main():
         hints = sum((g.float() - (m - mean) / deviation).pow(2).mean()
                     for g, m, (mean, deviation) in zip(guesses, maps, scales))
         gathered = out.float()
-        out, told = network.head(gathered).flatten(1), judge(gathered.flatten(1))[:, 0]
+        out, told = network.head(gathered).flatten(1), copyist(gathered.flatten(1))[:, 0]
         score = F.binary_cross_entropy_with_logits(out[:, 0], 0.002 + 0.996 * face, weight=single) / single.mean()
         copied = F.binary_cross_entropy_with_logits(told, word.clamp(0.002, 0.998))
         some = weight.sum(0).clamp(min=1)
@@ -460,7 +446,7 @@ def main():
             sums[:] = 0
         if (step + 1) % arguments.every == 0 or step + 1 == arguments.steps:
             schedule.save(checkpoint, network=network.state_dict(), average=average.network.state_dict(),
-                          adapters=adapters.state_dict(), judge=judge.state_dict(), step=step + 1,
+                          adapters=adapters.state_dict(), copyist=copyist.state_dict(), step=step + 1,
                           optimisers=[o.state_dict() for o in optimisers])
     finish()
 
