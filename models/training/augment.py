@@ -88,6 +88,70 @@ def hide(rgb, box, rng):
     rgb[mask > 0] = cover[mask > 0]
 
 
+def put(rgb, thing, rng, largest=220):
+    """Lays a cut-out RGBA thing somewhere over the picture, in place; returns its box (x, y, w, h)."""
+    height, width = rgb.shape[:2]
+    size = np.exp(rng.uniform(np.log(18), np.log(largest)))
+    scale = size / np.sqrt(thing.shape[0] * thing.shape[1])
+    angle = rng.normal(0, 0.3) if rng.random() < 0.7 else rng.uniform(-np.pi, np.pi)
+    c, s = np.cos(angle) * scale, np.sin(angle) * scale
+    turn = np.array([[c, -s], [s, c]])
+    if rng.random() < 0.5:
+        turn[:, 0] *= -1
+    h, w = thing.shape[:2]
+    corners = np.array([[0, 0], [w, 0], [0, h], [w, h]]) @ turn.T
+    low, high = corners.min(0), corners.max(0)
+    extent = np.ceil(high - low).astype(int) + 2
+    piece = warp(thing, np.concatenate([turn, (1 - low)[:, None]], 1), tuple(int(v) for v in extent), (0, 0, 0, 0))
+    x, y = (int(rng.uniform(-0.3 * e, n - 0.7 * e)) for e, n in zip(extent, (width, height)))
+    x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + extent[0], width), min(y + extent[1], height)
+    if x1 - x0 < 4 or y1 - y0 < 4:
+        return np.zeros(4)
+    colour, cover = photometric(np.ascontiguousarray(piece[..., :3]), rng, 0.5), piece[..., 3:] / 255
+    colour, cover = (part[y0 - y : y1 - y, x0 - x : x1 - x] for part in (colour, cover))
+    rgb[y0:y1, x0:x1] = np.rint(rgb[y0:y1, x0:x1] * (1 - cover) + colour * cover)
+    return np.array([x0, y0, x1 - x0, y1 - y0], float)
+
+
+def unface(rgb, box, rng):
+    """Takes the face out of a head, in place: over its box lies what is above it (hair, as from behind) or below it
+    (clothes, skin), mirrored as often as it takes, or its own pieces in another order."""
+    height, width = rgb.shape[:2]
+    x, y, w, h = box
+    x0, y0, x1, y1 = (int(v) for v in (max(x - 0.1 * w, 0), max(y - 0.05 * h, 0), min(x + 1.1 * w, width), min(y + 1.1 * h, height)))
+    if x1 - x0 < 8 or y1 - y0 < 8:
+        return
+    across, down = np.arange(x0, x1), np.arange(y0, y1)
+    kind = rng.random()
+    if kind < 0.45:
+        strip = max(3, int(rng.uniform(0.15, 0.5) * h))
+        edge, towards = int(max(y + rng.uniform(-0.05, 0.12) * h, strip)), -1
+    elif kind < 0.7:
+        strip = max(3, int(rng.uniform(0.3, 0.8) * h))
+        edge, towards = int(min(y + rng.uniform(1.0, 1.2) * h, height - strip - 1)), 1
+        if edge < 0:
+            return
+    if kind < 0.7:
+        phase = np.abs((down - edge) % (2 * strip) - strip + 0.5).astype(int)
+        rows = edge + phase if towards > 0 else edge - phase - 1
+        cover = rgb[np.ix_(np.clip(rows, 0, height - 1), across)]
+    else:
+        own = rgb[y0:y1, x0:x1].copy()
+        n = int(rng.integers(3, 6))
+        ph, pw = (y1 - y0) // n, (x1 - x0) // n
+        places = [(r * ph, c * pw) for r in range(n) for c in range(n)]
+        cover = own.copy()
+        for (r, c), k in zip(places, rng.permutation(len(places))):
+            a, b = places[k]
+            patch = own[a : a + ph, b : b + pw]
+            cover[r : r + ph, c : c + pw] = patch[::-1] if rng.random() < 0.5 else patch[:, ::-1]
+        cover = cv2.GaussianBlur(cover, (0, 0), max(0.4, 0.03 * w))
+    u = (across - (x + w / 2)) / (0.56 * w)
+    v = (down - (y + h / 2)) / (0.56 * h)
+    mask = np.clip((1.12 - np.sqrt(u[None] ** 2 + v[:, None] ** 2)) / 0.25, 0, 1)[..., None]
+    rgb[y0:y1, x0:x1] = np.rint(rgb[y0:y1, x0:x1] * (1 - mask) + cover * mask)
+
+
 def warp(picture_rgb, matrix, size, border):
     """The picture under a 2x3 matrix on a size=(w, h) canvas; area-like smoothing when shrinking."""
     shrink = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))

@@ -351,7 +351,7 @@ def main():
     if arguments.begin_with:
         first = np.random.default_rng(arguments.seed)
         seen = torch.from_numpy(np.stack([frames.compose(first)[0] for _ in range(16)])).permute(0, 3, 1, 2)
-        shipped.read(arguments.begin_with, network, (seen.float() - MEAN) * SCALE)
+        shipped.read([arguments.begin_with], network, (seen.float() - MEAN) * SCALE)
     network = network.to(memory_format=torch.channels_last)
     average = Average(network)
     adapters = torch.nn.ModuleList(torch.nn.Conv2d(c, YuNet.MAP_VALUES, 1) for c in network.channels[2:])

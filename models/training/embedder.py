@@ -333,7 +333,7 @@ def begin_as_shipped(path, network, adapters, views):
     """
     crops = torch.from_numpy(np.ascontiguousarray(views.ring.crops[:512])).permute(0, 3, 1, 2).float()
     images = (crops - MEAN) * SCALE
-    shipped.read(path, network, images)
+    shipped.read([path], network, images)
     with torch.no_grad():
         maps = network.eval().maps(images)[1:]
         network.train()

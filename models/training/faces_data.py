@@ -15,6 +15,9 @@ import numpy as np
 from split import held_out
 
 
+# Of the Tux Paint stamps (Debian's tuxpaint-stamps-default): folders of drawings, and of what has a human face.
+NOT_THINGS = {"symbols", "cartoon", "flags", "roadsigns", "people", "halloween", "easter", "hanukkah", "newyears"}
+NOT_THING_NAMES = ("santa", "nutcracker", "astronaut", "space_walk")
 FLIPPED = [1, 0, 2, 4, 3]  # the landmarks of a face seen in a mirror
 
 
@@ -55,6 +58,29 @@ def read_wider(path):
             unknown = np.full((len(boxes), 5, 2), np.nan, np.float32)
             pictures.append(Picture(base, archive.read(name), boxes, unknown, annotated=base in known))
     return pictures
+
+
+def read_things(folders):
+    """Cut-out pictures of what has no human face, as RGBA encoded in PNG: animals, fruit, instruments, dishes."""
+    things = []
+    for folder in map(Path, folders):
+        for path in sorted(folder.rglob("*.png")):
+            kind = path.relative_to(folder).parts
+            if set(kind) & NOT_THINGS or path.stem.startswith(NOT_THING_NAMES):
+                continue
+            image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+            if image is None or image.ndim != 3 or image.shape[2] != 4 or min(image.shape[:2]) < 24:
+                continue
+            shrink = min(1.0, 400 / max(image.shape[:2]))
+            if shrink < 1:
+                image = cv2.resize(image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+            things.append(cv2.imencode(".png", image)[1])
+    return things
+
+
+def decode_thing(encoded):
+    image = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
+    return cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA)
 
 
 def read_identities(path, part):

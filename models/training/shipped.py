@@ -32,18 +32,21 @@ def paired(network):
     return found
 
 
-def read(path, network, images):
-    """Gives `network` the weights and BatchNorms of the file at `path`, and returns it.
+def read(paths, network, images):
+    """Gives `network` the weights and BatchNorms of the files at `paths`, the mean of them, and returns it.
 
     `images` is an input as the network gets it: pictures like those it was trained on. Raises if the
-    outputs differ.
+    outputs differ. A mean is of use where one file began as the other.
     """
-    values = [onnx.numpy_helper.to_array(t) for t in onnx.load(str(path)).graph.initializer]
     folded = fold_batch_norm(network)
     state = folded.state_dict()
-    if [v.shape for v in values] != [tuple(v.shape) for v in state.values()]:
-        raise ValueError(f"{path} is no {type(network).__name__} of this size")
-    folded.load_state_dict({name: torch.from_numpy(v.copy()) for name, v in zip(state, values)})
+    files = []
+    for path in paths:
+        files.append([onnx.numpy_helper.to_array(t) for t in onnx.load(str(path)).graph.initializer])
+        if [v.shape for v in files[-1]] != [tuple(v.shape) for v in state.values()]:
+            raise ValueError(f"{path} is no {type(network).__name__} of this size")
+    mean = [np.mean(values, 0, dtype=np.float64).astype(np.float32) for values in zip(*files)]
+    folded.load_state_dict({name: torch.from_numpy(v) for name, v in zip(state, mean)})
 
     seen, plain = {}, dict(folded.named_modules())
     layers = paired(network)
@@ -76,12 +79,14 @@ def read(path, network, images):
             norm.weight.copy_((norm.running_var + norm.eps).sqrt() / factor)
             norm.bias.copy_(source.bias + mean)
         network.eval()
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(str(paths[0]), providers=["CPUExecutionProvider"])
         noise = (golden_input(session.get_inputs()[0].shape) - np.float32(MEAN)) * np.float32(SCALE)
-        found = network(torch.from_numpy(noise))
+        found, wanted = network(torch.from_numpy(noise)), folded(torch.from_numpy(noise))
         network.train()
-    for a, b in zip(session.run(None, {"input": noise}), (found,) if isinstance(found, torch.Tensor) else found):
+    found, wanted = ((o,) if isinstance(o, torch.Tensor) else o for o in (found, wanted))
+    wanted = session.run(None, {"input": noise}) if len(paths) == 1 else [o.numpy() for o in wanted]
+    for a, b in zip(wanted, found):
         worst = np.abs(a - b.numpy()).max()
         if worst > 1e-3 * max(1.0, np.abs(a).max()):
-            raise ValueError(f"{path} read back differs by {worst}")
+            raise ValueError(f"{paths[0]} read back differs by {worst}")
     return network
