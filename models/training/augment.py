@@ -1,4 +1,5 @@
-"""What cameras do to pictures: light, blur, noise and compression, on RGB bytes with numpy's generator."""
+"""What is done to pictures before they are learnt from: what cameras do (light, blur, noise, compression), and what
+hides, bends or takes away a face. On RGB bytes with numpy's generator."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Readers of the training pictures: zip archives of photographs and folders of rendered shoppers.
+"""Readers of the training pictures: zip archives of photographs, folders of rendered shoppers and of cut-out things.
 
 Pictures stay compressed in memory and are decoded when drawn, so a whole data set fits beside the
 training process. Nothing here writes anything.
@@ -79,6 +79,7 @@ def read_things(folders):
 
 
 def decode_thing(encoded):
+    """One of `read_things` as RGBA."""
     image = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
     return cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA)
 

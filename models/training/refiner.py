@@ -361,7 +361,7 @@ def main():
     parser.add_argument("--turned", type=float, default=0.2, help="share of faces whose head is laid to a side")
     parser.add_argument("--hidden", type=float, default=0.3, help="share of faces partly hidden from the network")
     parser.add_argument("--blended", type=float, default=0.5,
-                        help="share of crops that are two in one, of which the teacher's word alone is learnt")
+                        help="share of crops that are two in one, of which the teacher's word is learnt, and that two non-faces are none")
     parser.add_argument("--begin-with", type=Path, nargs="+",
                         help="a shipped refiner.onnx, to go on from its weights; of several, from the mean of them")
     parser.add_argument("--raise", type=float, default=0.0, dest="lift",
@@ -463,20 +463,20 @@ def main():
         flips = rng.random(len(rows)) < 0.5
         batch[flips], target[flips] = mirrored(batch[flips], target[flips])
         blended = rng.random(len(rows)) < arguments.blended
-        told = ~blended  # of which the label holds: two in one hold no face where neither does
+        labelled = ~blended  # of which the label holds: two in one hold no face where neither does
         for k, other in zip(np.flatnonzero(blended), rng.integers(0, len(crops), int(blended.sum()))):
-            told[k] = labels[rows[k]] == 0 and labels[other] == 0
+            labelled[k] = labels[rows[k]] == 0 and labels[other] == 0
             share = rng.uniform(0.4, 0.8)
             batch[k] = bent(cv2.addWeighted(batch[k], share, crops[other].numpy(), 1 - share, 0), rng, 5, 2.0)
         maps, word, seen = teacher.seen(batch)
-        told &= ~blended | (word < 0.3)
+        labelled &= ~blended | (word < 0.3)
         target = np.where(blended[:, None], seen, target.numpy())
         weight = np.where(blended[:, None], np.outer(np.where(word > 0.4, word, 0), [1, 0]), weights[rows].numpy())
         for k in np.flatnonzero(~blended & (labels[rows] > 0).numpy() & (rng.random(len(rows)) < arguments.hidden)):
             (x, y), size = SIDE * (target[k, :2] + 0.5), SIDE * np.exp(target[k, 2:4])
             hide(batch[k], (*([x, y] - size / 2), *size), rng)
         return normal(batch).numpy(), [m.numpy() for m in maps], [
-            v.astype(np.float32) for v in (target, weight, labels[rows].numpy(), word, told)]
+            v.astype(np.float32) for v in (target, weight, labels[rows].numpy(), word, labelled)]
 
     network.train()
     began, sums = time.time(), np.zeros(5)
