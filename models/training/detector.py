@@ -6,7 +6,8 @@ DATA holds `faces/` (WIDER FACE and LFW parts) and `models/yunet_n_dynamic.onnx`
 Every training frame is cut and pasted from pictures; the teacher looks at the clean frame, the
 network at the same frame in bad light and with some faces partly hidden, and the network learns the
 teacher's grids cell by cell. With `--matched N` the teacher looks at N of the new frames as the network
-sees them, blended, bent and in bad light.
+sees them, blended, bent and in bad light; of those, with `--dense M`, M are tiles about the places where
+the network begun with and the teacher differ (`differences.py`).
 Annotated faces that the teacher misses are added, and rendered pictures bring their own truth.
 A checkpoint in WORK every few hundred steps makes a run resumable; `--steps 0` only measures and
 exports. The same seed draws the same frames.
@@ -14,8 +15,10 @@ exports. The same seed draws the same frames.
 
 import copy
 import math
+import pickle
 import time
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -23,10 +26,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from augment import bent, hide, photometric, warp
+import differences
+from augment import bent, hide, photometric, put, unface, warp
 from detections import landmark_error, overlap, decode, recall_by_size, detect, letterbox
 from export import MEAN, SCALE, export
-from faces_data import FLIPPED, read_identities, read_rendered, read_wider
+from faces_data import FLIPPED, decode_thing, read_identities, read_rendered, read_things, read_wider
 import schedule
 import shipped
 from muon import Muon
@@ -46,12 +50,28 @@ def level_of(size):
 class Frames:
     """Draws training frames with their target grids."""
 
-    def __init__(self, wider, portraits, scenes, shoppers, teacher, rendered_share):
+    def __init__(self, wider, portraits, scenes, shoppers, things, teacher, rendered_share):
+        self.things, self.differing, self.chances = things, [], []
         self.wider, self.portraits = wider, portraits
         self.scenes, self.shoppers = scenes, shoppers
         self.teacher = teacher
         self.rendered_share = rendered_share if scenes or shoppers else 0.0
         self.recent = deque(maxlen=1000)
+
+    def differ(self, network, kept, before, seed):
+        """Finds what the network and the teacher differ about, or reads what was found when the run began.
+
+        What an earlier run learnt from, the file `before`, is drawn as if they differed by a third as much."""
+        if kept.exists():
+            self.differing = pickle.loads(kept.read_bytes())
+        else:
+            self.differing = differences.find(self.wider, self.portraits, grids_of(network), self.teacher.grids, seed)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_bytes(pickle.dumps(self.differing))
+        if before:
+            self.differing += [replace(d, gap=0.35 * d.gap) for d in pickle.loads(before.read_bytes())]
+        self.chances = differences.chances_of(self.differing)
+        print(f"{len(self.differing)} places where network and teacher differ", flush=True)
 
     def draw_picture(self, rng):
         if rng.random() < self.rendered_share:
@@ -107,19 +127,23 @@ class Frames:
                 landmarks = landmarks[:, FLIPPED]
         return tile, boxes, landmarks
 
-    def draw(self, rng, again, matched=False):
+    def draw(self, rng, again, matched=False, dense=False):
         """A frame in some light with its targets; with `again`, a recent frame in another light.
 
         With `matched` the teacher sees what the network sees, a frame that may be two in one and bent, and its
-        word alone counts: so it can be asked about far more than there are pictures.
+        word alone counts: so it can be asked about far more than there are pictures. With `dense` it is one
+        of what network and teacher differ about.
         """
         if matched:
-            frame = self.paste(rng)[0]
-            if rng.random() < 0.6:
+            if dense:
+                frame = differences.tiled(self.differing, self.chances, rng, SIDE)
+            else:
+                frame = self.paste(rng)[0]
+            if rng.random() < (0.2 if dense else 0.6):
                 frame = cv2.addWeighted(frame, share := rng.uniform(0.4, 0.8), self.paste(rng)[0], 1 - share, 0)
-            if rng.random() < 0.5:
+            if rng.random() < (0.25 if dense else 0.5):
                 frame = bent(frame, rng)
-            frame = photometric(frame, rng)
+            frame = photometric(frame, rng, 0.7 if dense else 1.0)
             grids, maps = self.teacher.look(frame)
             weights = [np.ones((2, *g.shape[1:]), np.float32) for g in grids]
             return frame, [g.astype(np.float32) for g in grids], weights, [m.astype(np.float16) for m in maps]
@@ -164,6 +188,18 @@ class Frames:
                     shift = np.array([x0, y0])
                     known.append((np.concatenate([box[:2] + shift, box[2:]]), points + shift,
                                   visible, picture.complete))
+        # Heads without a face, and things that are none.
+        for _ in range(int(rng.integers(1, 3)) if self.things and rng.random() < 0.35 else 0):
+            heads = [k for k, (box, _, visible, _) in enumerate(known) if visible > 0.6 and max(box[2:]) >= 20]
+            if heads:
+                unface(frame, known.pop(heads[int(rng.integers(len(heads)))])[0], rng)
+        for _ in range(int(rng.integers(1, 4)) if self.things and rng.random() < 0.45 else 0):
+            x, y, w, h = put(frame, decode_thing(self.things[int(rng.integers(len(self.things)))]), rng)
+            tiles.append((x, y, x + w, y + h, 0.0))
+            for k, (box, points, visible, complete) in enumerate(known):
+                common = np.minimum(box[:2] + box[2:], [x + w, y + h]) - np.maximum(box[:2], [x, y])
+                hidden = np.prod(np.clip(common, 0, None)) / max(np.prod(box[2:]), 1e-6)
+                known[k] = box, points, visible - 0.8 * hidden, complete
         return frame, known, tiles
 
     def targets(self, frame, known, tiles):
@@ -228,14 +264,16 @@ class Frames:
 
 
 def loss_of(outputs, targets, weights):
-    """Quality focal loss for the score; distances over the face's size for boxes and landmarks."""
+    """Quality focal loss for the score, by the gap on faces and by its square elsewhere; for boxes and landmarks
+    distances over the face's size."""
     score_loss = box_loss = point_loss = 0.0
     mass = point_mass = 0.0
     for out, target, weight in zip(outputs, targets, weights):
         out = out.float()
         logit, truth = out[:, 0], target[:, 0]
         probability = logit.sigmoid()
-        focal = (truth - probability).abs().pow(2)
+        gap = (truth - probability).abs()
+        focal = torch.where(truth > 0.1, gap, gap.pow(2))
         bce = F.binary_cross_entropy_with_logits(logit, truth, reduction="none")
         score_loss = score_loss + (focal * bce * weight[:, 0]).sum()
 
@@ -298,13 +336,15 @@ def measure(network, wider_val, portraits, scenes, teacher):
     return figures
 
 
-def export_both(network, folder, figures, version, rendered):
+def export_both(network, folder, figures, version, rendered, things):
     training = {
         "teacher": "YuNet n (ShiqiYu/libfacedetection.train, Apache-2.0)",
         "data": [
             {"name": "WIDER FACE, 1,239 pictures of the train part, 690 with annotations", "terms": "research only"},
             {"name": "LFW deep-funneled, people whose name's SHA-256 is not divisible by 5", "terms": "research only"},
-        ] + ([{"name": "rendered shoppers and scenes", "terms": "this project's own"}] if rendered else []),
+        ] + ([{"name": "rendered shoppers and scenes", "terms": "this project's own"}] if rendered else [])
+          + ([{"name": "Tux Paint stamps 2022.06.04, 359 cut-out photographs of things and animals", "terms": "GPL-2"}]
+             if things else []),
         "note": "The photographs are for research only as their sources state, and weights learnt "
                 "from them are offered in that spirit. For commercial use put in a licensed model: "
                 "drop its file and a card of this form into models/.",
@@ -323,6 +363,10 @@ def main():
     parser.add_argument("--fresh", type=int, default=12, help="new frames a step; the others are recent ones in another light")
     parser.add_argument("--matched", type=int, default=0,
                         help="of the new frames, those of which the teacher sees what the network does: blended, bent, in bad light")
+    parser.add_argument("--dense", type=int, default=0,
+                        help="of the matched frames, those of places where the network begun with and the teacher differ")
+    parser.add_argument("--differences", type=Path, help="with --dense: WORK/differences.pkl of an earlier run, drawn from as well")
+    parser.add_argument("--things", type=Path, nargs="+", default=[], help="folders of cut-out pictures without a human face")
     parser.add_argument("--rate", type=float, default=0.02)
     parser.add_argument("--hint-weight", type=float, default=0.3,
                         help="of the teacher's feature maps at the start; a fifth of it at the end")
@@ -345,13 +389,15 @@ def main():
     wider = read_wider(faces / "wider-train.zip")
     learn(wider, teacher)
     frames = Frames(wider, read_identities(faces / "lfw-dev.zip", "train"),
-                    scenes, shoppers, teacher, arguments.rendered_share)
+                    scenes, shoppers, read_things(arguments.things), teacher, arguments.rendered_share)
 
     network = Detector()
     if arguments.begin_with:
         first = np.random.default_rng(arguments.seed)
         seen = torch.from_numpy(np.stack([frames.compose(first)[0] for _ in range(16)])).permute(0, 3, 1, 2)
         shipped.read([arguments.begin_with], network, (seen.float() - MEAN) * SCALE)
+    if arguments.dense:
+        frames.differ(network, arguments.work / "differences.pkl", arguments.differences, arguments.seed)
     network = network.to(memory_format=torch.channels_last)
     average = Average(network)
     adapters = torch.nn.ModuleList(torch.nn.Conv2d(c, YuNet.MAP_VALUES, 1) for c in network.channels[2:])
@@ -386,12 +432,14 @@ def main():
         figures = measure(average.network, wider_val, held, held_scenes, teacher)
         print(figures, flush=True)
         if not arguments.no_export:
-            export_both(average.network, arguments.out, figures, arguments.card_version, bool(arguments.rendered))
+            export_both(average.network, arguments.out, figures, arguments.card_version, bool(arguments.rendered),
+                        bool(arguments.things))
 
     def draw(step):
         rng = np.random.default_rng([arguments.seed, step])
         cv2.setRNGSeed(int(rng.integers(1 << 31)))
-        batch = [frames.draw(rng, i >= arguments.fresh, i < arguments.matched) for i in range(arguments.batch)]
+        batch = [frames.draw(rng, i >= arguments.fresh, i < arguments.matched, i < arguments.dense)
+                 for i in range(arguments.batch)]
         return np.stack([b[0] for b in batch]), *([np.stack(level) for level in zip(*[b[k] for b in batch])]
                                                   for k in (1, 2, 3))
 

@@ -47,7 +47,7 @@ class Detector(nn.Module):
     overlap because packing is its cost.
     """
 
-    def __init__(self, channels=(16, 16, 32, 64, 96), blocks=(2, 2, 2, 1, 2)):
+    def __init__(self, channels=(16, 16, 48, 64, 96), blocks=(2, 2, 2, 1, 2)):
         super().__init__()
         c2, c4, c8, c16, c32 = self.channels = channels
         residuals = lambda width, place: [Residual(width, depth=1) for _ in range(blocks[place])]

@@ -38,7 +38,7 @@ from schedule import Average
 from yunet import YuNet, learn
 
 SIDE = 64
-DETECTOR = 1.5  # what the log-odds of the detector's score add to the refiner's
+DETECTOR = 2.0  # what the log-odds of the detector's score add to the refiner's
 # The square's side over the longer side of the box, look by look: one for what is about a face, which
 # tells a hand from it, and two for the detail. Every other look is one in a mirror.
 REACH = (2.0, 1.35, 1.35)
@@ -525,7 +525,7 @@ def export_refiner(network, folder, figures, version, rendered, things):
         "name": "shopguide-refiner", "version": version, "task": "refine",
         "output": {"decoding": "refined", "names": ["face"]},
         "looks": {"reach": list(REACH), "detector": DETECTOR},
-        "threshold": {"score": 0.5, "proposal": 0.1, "nms": 0.4}, "figures": figures,
+        "threshold": {"score": 0.47, "proposal": 0.1, "nms": 0.4}, "figures": figures,
         "training": {
             "teacher": "YuNet n (ShiqiYu/libfacedetection.train, Apache-2.0), for landmarks, crops that are two in one, "
                        "and where nothing is annotated",

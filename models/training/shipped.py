@@ -4,6 +4,8 @@ A shipped network has its BatchNorm folded into the convolutions and no optimise
 learnt would end with its checkpoint. Here every BatchNorm is put back with the mean and deviation
 that real pictures have there, such that the network computes what the file computes; the card's
 golden input is run through both to see it. So each release begins where the last one ended.
+A network with more channels than the file has begins as the same function: old channels read nothing
+of the new ones.
 """
 
 import numpy as np
@@ -32,6 +34,19 @@ def paired(network):
     return found
 
 
+def widened(weight, shape, transposed):
+    """A layer's weight or bias among as many channels as `shape` has; `transposed` if its inputs come first."""
+    wide = torch.zeros(shape)
+    if len(shape) > 1:
+        outputs = 1 if transposed else 0
+        fan = wide.numel() // shape[outputs]
+        if shape[outputs] > weight.shape[outputs]:
+            new = wide.narrow(outputs, weight.shape[outputs], shape[outputs] - weight.shape[outputs])
+            new.normal_(0, 0.5 * (2 / fan) ** 0.5)
+    wide[tuple(slice(n) for n in weight.shape)] = weight
+    return wide
+
+
 def read(paths, network, images):
     """Gives `network` the weights and BatchNorms of the files at `paths`, the mean of them, and returns it.
 
@@ -40,13 +55,16 @@ def read(paths, network, images):
     """
     folded = fold_batch_norm(network)
     state = folded.state_dict()
+    transposed = {f"{name}.weight" for name, m in folded.named_modules() if isinstance(m, nn.ConvTranspose2d)}
     files = []
     for path in paths:
         files.append([onnx.numpy_helper.to_array(t) for t in onnx.load(str(path)).graph.initializer])
-        if [v.shape for v in files[-1]] != [tuple(v.shape) for v in state.values()]:
-            raise ValueError(f"{path} is no {type(network).__name__} of this size")
-    mean = [np.mean(values, 0, dtype=np.float64).astype(np.float32) for values in zip(*files)]
-    folded.load_state_dict({name: torch.from_numpy(v) for name, v in zip(state, mean)})
+        if len(files[-1]) != len(state) or any(
+                v.ndim != s.ndim or any(n > m for n, m in zip(v.shape, s.shape)) for v, s in zip(files[-1], state.values())):
+            raise ValueError(f"{path} is no {type(network).__name__} of this size or a smaller one")
+    mean = [torch.from_numpy(np.mean(values, 0, dtype=np.float64).astype(np.float32)) for values in zip(*files)]
+    folded.load_state_dict({name: widened(v, target.shape, name in transposed)
+                            for (name, target), v in zip(state.items(), mean)})
 
     seen, plain = {}, dict(folded.named_modules())
     layers = paired(network)
